@@ -6,7 +6,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     targets: [
         .target(name: "Kademlia"),
-        .target(name: "Multiformats", dependencies: ["Kademlia"]),
+        .testTarget(name: "KademliaTests", dependencies: ["Kademlia"]),
     ],
     swiftLanguageModes: [.v6]
 )
