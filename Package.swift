@@ -7,6 +7,7 @@ let package = Package(
     targets: [
         .target(name: "Kademlia"),
         .target(name: "Multiformats", dependencies: ["Kademlia"]),
+        .testTarget(name: "MultiformatsTests", dependencies: ["Kademlia", "Multiformats"]),
     ],
     swiftLanguageModes: [.v6]
 )
