@@ -23,7 +23,8 @@ struct VarintTests {
     @Test("Every width of number round-trips, with its predicted length")
     func widths() throws {
         for bit in 0..<64 {
-            for value in [1 << UInt64(bit), (1 << UInt64(bit)) - 1, UInt64.max >> UInt64(bit)] {
+            let power: UInt64 = 1 << UInt64(bit)
+            for value in [power, power - 1, UInt64.max >> UInt64(bit)] {
                 var bytes: [UInt8] = []
                 Varint.append(value, to: &bytes)
                 #expect(bytes.count == Varint.byteCount(of: value))
@@ -37,7 +38,8 @@ struct VarintTests {
     @Test(
         "What is cut, longer than needed or over the limit is refused, and nothing is consumed",
         arguments: [
-            ("", VarintError.truncated, 10), ("80", .truncated, 10), ("ffff", .truncated, 10), ("8000", .notMinimal, 10),
+            ("", VarintError.truncated, 10), ("80", .truncated, 10), ("ffff", .truncated, 10),
+            ("8000", .notMinimal, 10),
             ("ff8000", .notMinimal, 10), ("ffffffffffffffffff02", .tooLong(maximum: 10), 10),
             ("ffffffffffffffffffff01", .tooLong(maximum: 10), 10), ("ffffffffffffffffff01", .tooLong(maximum: 9), 9),
             ("808001", .tooLong(maximum: 2), 2), ("ffffffffffffffffff01", .tooLong(maximum: 9), 9),

@@ -14,12 +14,12 @@ protocol PositionalBase: TextBase {
 /// Limits of the conversions between bytes and a positional base.
 enum PositionalLimit {
     static let digits = 256
-    /// What fits 256 digits of base58, whatever the bytes.
-    static let bytes = 187
+    /// What fits 256 digits of base36 or base58, whatever the bytes.
+    static let bytes = 160
     /// 256 base58 digits are 1,500 bits.
     static let limbs = 24
-    /// 187 bytes in groups of five base58 digits are 52; base36 groups are wider.
-    static let groups = 56
+    /// 160 bytes in groups of five base58 digits are 44; in groups of six base36 digits they are 42.
+    static let groups = 48
     /// Room for the digits of all groups.
     static let scratch = 512
 }
@@ -156,7 +156,7 @@ extension PositionalBase {
     }
 }
 
-/// Base58 with Bitcoin's alphabet (multibase `z`), for at most 187 bytes or 256 digits.
+/// Base58 with Bitcoin's alphabet (multibase `z`), for at most 160 bytes or 256 digits.
 ///
 /// - Complexity: O(n²) in the length, a few hundred word operations for a peer id.
 public enum Base58: PositionalBase {
@@ -166,7 +166,7 @@ public enum Base58: PositionalBase {
     static var groupRadix: UInt64 { 656_356_768 }
 }
 
-/// Base36, lower case out and either case in (multibase `k`), for at most 187 bytes or 256 digits.
+/// Base36, lower case out and either case in (multibase `k`), for at most 160 bytes or 256 digits.
 ///
 /// - Complexity: O(n²) in the length.
 public enum Base36: PositionalBase {
