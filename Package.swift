@@ -4,9 +4,27 @@ import PackageDescription
 let package = Package(
     name: "kadstore",
     platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Kademlia", targets: ["Kademlia"]),
+        .library(name: "KadStore", targets: ["KadStore"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2")
+    ],
     targets: [
+        // The pure core: no I/O, no clock, no randomness of its own, no Foundation, no dependency.
         .target(name: "Kademlia"),
+        // Peer ids and multiaddrs, as pure as the core.
+        .target(name: "Multiformats", dependencies: ["Kademlia"]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
+        .target(name: "Migrations", path: "Migrations", resources: [.embedInCode("V0001_store.sql")]),
+        .target(
+            name: "KadStore",
+            dependencies: [
+                "Kademlia", "Multiformats", "CSQLite", "Migrations", .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .testTarget(name: "KademliaTests", dependencies: ["Kademlia"]),
+        .testTarget(name: "MultiformatsTests", dependencies: ["Kademlia", "Multiformats"]),
     ],
     swiftLanguageModes: [.v6]
 )
