@@ -40,9 +40,18 @@ public struct Multiaddr: Hashable, Sendable, Comparable {
     /// An address from the UTF-8 bytes of its text.
     public init(utf8 text: UnsafeBufferPointer<UInt8>) throws(MultiaddrError) {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(64)
-        try MultiaddrTextParser.parse(text, appendingTo: &bytes)
+        // Text takes about twice the bytes of the binary form.
+        bytes.reserveCapacity(min(text.count / 2 + 8, Self.byteLimit))
+        try Self.decode(utf8: text, appendingTo: &bytes)
         self.bytes = bytes[...]
+    }
+
+    /// Appends the binary form of an address's text, so that addresses can share a buffer. On failure nothing is
+    /// appended.
+    public static func decode(
+        utf8 text: UnsafeBufferPointer<UInt8>, appendingTo output: inout [UInt8]
+    ) throws(MultiaddrError) {
+        try MultiaddrTextParser.parse(text, appendingTo: &output)
     }
 
     /// `/ip4|ip6/<ip>/tcp/<port>`

@@ -32,7 +32,8 @@ extension Multiaddr.Component: CustomStringConvertible {
         }
         switch name.value {
         case .none: break
-        case .ip4, .ip6: IPAddress(bytes: value)?.appendText(to: &output)
+        case .ip4: IPAddress.v4(UInt32(truncatingIfNeeded: number(value))).appendText(to: &output)
+        case .ip6: IPAddress.v6(high: number(value.prefix(8)), low: number(value.suffix(8))).appendText(to: &output)
         case .port, .prefixLength, .number: DecimalText.append(number(value), to: &output)
         case .name, .path: output.append(contentsOf: value)
         case .escapedPath: PercentText.append(value, to: &output)

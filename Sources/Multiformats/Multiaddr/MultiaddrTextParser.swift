@@ -38,7 +38,7 @@ struct MultiaddrTextParser {
                 throw error(.tooManyComponents(maximum: Multiaddr.componentLimit))
             }
             let range = segment(end: end)
-            guard let name = MultiaddrProtocol(name: String(decoding: text.part(range), as: UTF8.self)) else {
+            guard let name = MultiaddrProtocol(utf8: text.part(range)) else {
                 throw error(.unknownName(text.part(range).quoted()), at: range.lowerBound)
             }
             Varint.append(name.rawValue, to: &output)
@@ -66,13 +66,15 @@ struct MultiaddrTextParser {
         let kind = name.value
         guard kind != .none else { return }
         guard offset < end else { throw error(.missingValue(name)) }
-        var range: Range<Int>
+        let range: Range<Int>
         if kind == .path {
             range = offset..<end
             offset = end
         } else {
             range = segment(end: end)
         }
+        // Most lengths take one byte, which is kept free for them.
+        if kind.byteCount == nil { output.append(0) }
         let start = output.count
         if let problem = kind.append(text.part(range), of: name, to: &output)
             ?? output.withUnsafeBufferPointer({ kind.problem(with: $0.part(start..<$0.count), of: name) })
@@ -80,9 +82,14 @@ struct MultiaddrTextParser {
             throw error(problem, at: range.lowerBound)
         }
         guard kind.byteCount == nil else { return }
-        var length: [UInt8] = []
-        Varint.append(UInt64(output.count - start), to: &length)
-        output.insert(contentsOf: length, at: start)
+        let length = output.count - start
+        if length < 0x80 {
+            output[start - 1] = UInt8(truncatingIfNeeded: length)
+        } else {
+            var varint: [UInt8] = []
+            Varint.append(UInt64(length), to: &varint)
+            output.replaceSubrange((start - 1)..<start, with: varint)
+        }
     }
 
     private func error(_ reason: MultiaddrError.Reason, at place: Int? = nil) -> MultiaddrError {
