@@ -25,4 +25,18 @@ public protocol KeyIndex {
 
     /// The row under the cursor of `direction`, or nil when the caller's filter rejects it.
     mutating func row(_ direction: WalkDirection) throws(Failure) -> Row?
+
+    /// A point to come back to with `release(to:)`: for an index that gathers what its rows refer to.
+    func mark() -> Int
+
+    /// Every row returned since `mark` has been dropped.
+    mutating func release(to mark: Int)
+}
+
+extension KeyIndex {
+    @inlinable
+    public func mark() -> Int { 0 }
+
+    @inlinable
+    public mutating func release(to mark: Int) {}
 }

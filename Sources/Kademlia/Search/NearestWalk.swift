@@ -103,6 +103,7 @@ extension NearestWalk {
             }
 
             let kept = result.nearest.count
+            let mark = index.mark()
             let needed = count - kept
             var slack = suspended.isEmpty && dropped == 0 ? Self.firstSlack : Self.clusteredSlack
             if dropped + needed + slack > Self.dropAllowance + result.cost.rejected { slack = 1 - needed }
@@ -131,6 +132,7 @@ extension NearestWalk {
             if let following = next, following.commonPrefixLength(with: frame.pivot) == depth {
                 dropped += read + 1
                 result.nearest.truncate(to: kept)
+                index.release(to: mark)
                 let inner = try frame.split(groupFrom: head, at: depth, direction, target: target, &index, &result.cost)
                 suspended.append(frame)
                 frame = inner

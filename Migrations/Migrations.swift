@@ -1,0 +1,17 @@
+/// The numbered SQL files of this folder, embedded in the binary.
+///
+/// File names start with a letter, because the embedder replaces a leading digit. The list is explicit; a test compares
+/// it with the folder.
+public struct Migration: Sendable {
+    /// The schema version that the file leads to.
+    public let version: Int
+    /// The file's name without its extension.
+    public let name: String
+    /// The file's bytes.
+    public let sql: [UInt8]
+
+    /// Every migration, oldest first, without gaps.
+    public static let all = [
+        Migration(version: 1, name: "V0001_store", sql: PackageResources.V0001_store_sql)
+    ]
+}

@@ -1,0 +1,23 @@
+#ifndef KADSTORE_CSQLITE_H
+#define KADSTORE_CSQLITE_H
+
+#include <sqlite3.h>
+
+/* SQLITE_TRANSIENT is a cast that the importer cannot see: SQLite copies the bytes before the call returns. */
+static inline int kadstore_bind_blob(sqlite3_stmt *statement, int index, const void *bytes, int count) {
+    return sqlite3_bind_blob(statement, index, bytes, count, SQLITE_TRANSIENT);
+}
+
+static inline int kadstore_bind_text(sqlite3_stmt *statement, int index, const char *bytes, int count) {
+    return sqlite3_bind_text(statement, index, bytes, count, SQLITE_TRANSIENT);
+}
+
+/* sqlite3_db_config is variadic. Defensive mode keeps SQL from writing the schema or the shadow tables by accident. */
+static inline int kadstore_set_defensive(sqlite3 *database) {
+    int enabled = 0;
+    int code = sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, &enabled);
+    if (code == SQLITE_OK) code = sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &enabled);
+    return code;
+}
+
+#endif

@@ -1,0 +1,75 @@
+import Kademlia
+import Multiformats
+
+/// An address that came without a peer id: somebody to ask, not yet a peer.
+public struct Candidate: Hashable, Sendable {
+    public var address: Multiaddr
+    public var firstSeen: Instant
+    public var lastSeen: Instant
+    public var lastTried: Instant?
+    public var tries: Int
+    public var source: String?
+
+    public init(
+        address: Multiaddr, firstSeen: Instant, lastSeen: Instant, lastTried: Instant? = nil, tries: Int = 0,
+        source: String? = nil
+    ) {
+        self.address = address
+        self.firstSeen = firstSeen
+        self.lastSeen = lastSeen
+        self.lastTried = lastTried
+        self.tries = tries
+        self.source = source
+    }
+}
+
+/// What is left of a dropped peer, so that gossip does not bring it back with a clean slate.
+public struct Tombstone: Hashable, Sendable {
+    public var key: Key
+    public var droppedAt: Instant
+    public var streakMilli: Int64
+    public var notBefore: Instant?
+    public var waitMilliseconds: Int64
+
+    public init(
+        key: Key, droppedAt: Instant, streakMilli: Int64 = 0, notBefore: Instant? = nil, waitMilliseconds: Int64 = 0
+    ) {
+        self.key = key
+        self.droppedAt = droppedAt
+        self.streakMilli = streakMilli
+        self.notBefore = notBefore
+        self.waitMilliseconds = waitMilliseconds
+    }
+
+    /// The most tombstones that are kept; the oldest go first.
+    public static let maximumCount = 65_536
+}
+
+/// A local identity: a node of ours, with k-buckets of its own.
+public struct Identity: Hashable, Sendable {
+    public let number: Int64
+    public let peer: Peer
+    public let label: String
+    public let createdAt: Instant
+}
+
+/// What the store remembers of time itself.
+public struct ClockMark: Hashable, Sendable {
+    /// The latest wall-clock time that was seen.
+    public var highWater: Instant
+    /// How long nodes have been running in all, in milliseconds: the time that ages are counted in.
+    public var onlineMilliseconds: Int64
+    /// The operating system's id of the boot that the mark was taken in, where it has one.
+    public var bootID: String?
+    /// When that boot was.
+    public var bootedAt: Instant?
+
+    public init(
+        highWater: Instant, onlineMilliseconds: Int64 = 0, bootID: String? = nil, bootedAt: Instant? = nil
+    ) {
+        self.highWater = highWater
+        self.onlineMilliseconds = onlineMilliseconds
+        self.bootID = bootID
+        self.bootedAt = bootedAt
+    }
+}

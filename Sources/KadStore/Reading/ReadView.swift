@@ -1,0 +1,99 @@
+import Kademlia
+import Multiformats
+
+/// One consistent view: the database at one commit, and the queued events that it does not hold yet.
+struct ReadView {
+    let reader: RecordReader
+    private let pending: PendingWrites.Snapshot
+    private let applied: Int64
+
+    /// Runs `body` inside one read transaction. It must be short: nothing of a caller's runs in it.
+    static func with<Result>(
+        _ reader: RecordReader, pending: PendingWrites, token: Int64, _ body: (ReadView) throws -> Result
+    ) throws -> Result {
+        // The order matters: what is queued is taken first, so that nothing falls between it and the database's view.
+        let snapshot = try pending.snapshot()
+        return try reader.connection.transaction("BEGIN") {
+            guard let snapshot else {
+                return try body(ReadView(reader: reader, pending: PendingWrites.Snapshot(), applied: 0))
+            }
+            let query = try reader.connection.statement("SELECT sequence FROM writer WHERE token = ?1")
+            defer { query.reset() }
+            let applied = try query.bind(1, token).step() ? query.int64(0) : 0
+            return try body(ReadView(reader: reader, pending: snapshot, applied: applied))
+        }
+    }
+
+    /// Whether any peer has queued events.
+    var hasPendingPeers: Bool { !pending.byPeer.isEmpty }
+
+    /// The peers with queued events.
+    var pendingPeers: Dictionary<Key, [PendingWrites.Queued]>.Keys { pending.byPeer.keys }
+
+    func isPending(_ key: Key) -> Bool { pending.byPeer[key] != nil }
+
+    /// One peer with all its history, queued events included.
+    func record(of key: Key) throws -> PeerRecord? {
+        let record = try reader.record(of: key)
+        return try current(record, key)
+    }
+
+    private func current(_ stored: PeerRecord?, _ key: Key) throws -> PeerRecord? {
+        guard let queued = pending.byPeer[key] else { return stored }
+        var record = stored
+        for entry in queued where entry.sequence > applied {
+            try entry.event.apply(to: &record, tombstone: reader.tombstone)
+        }
+        return record
+    }
+
+    /// Peers in key order, after `last`, at most `limit` of them.
+    func records(after last: Key?, limit: Int) throws -> (records: [PeerRecord], last: Key?) {
+        let stored = try reader.records(after: last, limit: limit)
+        let end = stored.count < limit ? nil : stored.last?.key
+        guard hasPendingPeers else { return (stored, end) }
+        let storedKeys = Set(stored.map(\.key))
+        var records = try stored.compactMap { try current($0, $0.key) }
+        for key in pendingPeers where !storedKeys.contains(key) {
+            if let last, key <= last { continue }
+            if let end, key > end { continue }
+            if let newcomer = try current(nil, key) { records.append(newcomer) }
+        }
+        records.sort { $0.key < $1.key }
+        return (records, end)
+    }
+
+    /// Candidates in the order of their addresses, after `last`.
+    func candidates(after last: Multiaddr?, limit: Int) throws -> (candidates: [Candidate], last: Multiaddr?) {
+        let stored = try reader.candidates(after: last, limit: limit)
+        let end = stored.count < limit ? nil : stored.last?.address
+        guard !pending.byCandidate.isEmpty else { return (stored, end) }
+        var byAddress: [Multiaddr: Candidate] = [:]
+        for candidate in stored { byAddress[candidate.address] = candidate }
+        for (address, queued) in pending.byCandidate {
+            if let last, address <= last { continue }
+            if let end, address > end { continue }
+            var candidate = byAddress[address]
+            for entry in queued where entry.sequence > applied { entry.event.apply(to: &candidate) }
+            byAddress[address] = candidate
+        }
+        return (byAddress.values.sorted { $0.address < $1.address }, end)
+    }
+
+    /// The buckets of an identity, queued changes included.
+    func buckets(of identity: Int64) throws -> [BucketSnapshot] {
+        var byIndex: [Int: BucketSnapshot] = [:]
+        for bucket in try reader.buckets(of: identity) { byIndex[bucket.index] = bucket }
+        for entry in pending.others where entry.sequence > applied {
+            if case .bucket(let snapshot, identity: identity) = entry.event { byIndex[snapshot.index] = snapshot }
+        }
+        return byIndex.values.sorted { $0.index < $1.index }
+    }
+
+    func clock() throws -> ClockMark? {
+        for entry in pending.others.reversed() where entry.sequence > applied {
+            if case .clock(let mark) = entry.event { return mark }
+        }
+        return try reader.clock()
+    }
+}

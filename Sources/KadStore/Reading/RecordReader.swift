@@ -1,0 +1,163 @@
+import Kademlia
+import Multiformats
+
+/// Reads whole records through one connection: a reader's, inside its view, or the writer's, inside its transaction.
+final class RecordReader {
+    let connection: Connection
+    let strings: StringTables
+    let network: Network
+
+    var width: Int { network.keyByteCount }
+
+    init(_ connection: Connection, network: Network) {
+        self.connection = connection
+        self.network = network
+        strings = StringTables(connection)
+    }
+
+    /// One peer with all its history.
+    ///
+    /// - Complexity: O(log n): three searches.
+    func record(of key: Key) throws -> PeerRecord? {
+        let query = try connection.statement(
+            """
+            SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
+                   successes, days_seen, agent, protocols, source
+            FROM peer WHERE key = ?1
+            """)
+        defer { query.reset() }
+        guard try query.bind(1, key, width: width).step() else { return nil }
+        var record = try peer(query)
+        try complete(from: key, through: key) { _, add in add(&record) }
+        return record
+    }
+
+    /// Peers in key order, after `last`, at most `limit`, each with all its history.
+    func records(after last: Key?, limit: Int) throws -> [PeerRecord] {
+        let query = try connection.statement(
+            """
+            SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
+                   successes, days_seen, agent, protocols, source
+            FROM peer WHERE key > ?1 ORDER BY key LIMIT ?2
+            """)
+        defer { query.reset() }
+        if let last { query.bind(1, last, width: width) } else { query.bind(1, [UInt8]()) }
+        query.bind(2, Int64(limit))
+        var records: [PeerRecord] = []
+        while try query.step() { records.append(try peer(query)) }
+        guard let first = records.first, let end = records.last else { return [] }
+        var position = 0
+        try complete(from: first.key, through: end.key) { key, add in
+            while position < records.count, records[position].key < key { position += 1 }
+            guard position < records.count, records[position].key == key else { return }
+            add(&records[position])
+        }
+        return records
+    }
+
+    /// Hands over the failures and backoffs of a range of keys, each table in key order.
+    private func complete(
+        from first: Key, through last: Key, _ body: (Key, (inout PeerRecord) -> Void) -> Void
+    ) throws {
+        let failures = try connection.statement(
+            """
+            SELECT key, address, class, count, first_at, last_at FROM failure
+            WHERE key BETWEEN ?1 AND ?2 ORDER BY key, address, class
+            """)
+        defer { failures.reset() }
+        failures.bind(1, first, width: width).bind(2, last, width: width)
+        var found: [(Key, FailureRecord)] = []
+        while try failures.step() {
+            let key = try self.key(failures)
+            guard let failureClass = FailureClass(rawValue: UInt8(clamping: failures.int64(2))) else {
+                throw damaged(key, "failure class \(failures.int64(2))")
+            }
+            let bytes = failures.array(1)
+            let address = bytes.isEmpty ? nil : try? Multiaddr(bytes: bytes[...])
+            guard bytes.isEmpty || address != nil else { throw damaged(key, "the address of a failure") }
+            let failure = FailureRecord(
+                address: address, failureClass: failureClass, count: Int(failures.int64(3)),
+                firstAt: Instant(milliseconds: failures.int64(4)), lastAt: Instant(milliseconds: failures.int64(5)))
+            found.append((key, failure))
+        }
+        for (key, failure) in found { body(key) { $0.failures.append(failure) } }
+
+        let backoffs = try connection.statement(
+            """
+            SELECT key, streak_milli, streak_at, class, outcomes, outcome_count, breaker, openings, opened_at, trials
+            FROM backoff WHERE key BETWEEN ?1 AND ?2 ORDER BY key
+            """)
+        defer { backoffs.reset() }
+        backoffs.bind(1, first, width: width).bind(2, last, width: width)
+        var states: [(Key, BackoffState)] = []
+        while try backoffs.step() { states.append((try key(backoffs), try backoff(backoffs))) }
+        for (key, state) in states {
+            body(key) { record in
+                var state = state
+                state.notBefore = record.backoff?.notBefore
+                state.waitMilliseconds = record.backoff?.waitMilliseconds ?? 0
+                record.backoff = state
+            }
+        }
+        // What has a deadline and no row of its own was written by something else than this software: no backoff.
+    }
+
+    private func backoff(_ row: Statement) throws -> BackoffState {
+        let key = try self.key(row)
+        guard let failureClass = FailureClass(rawValue: UInt8(clamping: row.int64(3))),
+            let breaker = BackoffState.Breaker(rawValue: UInt8(clamping: row.int64(6)))
+        else { throw damaged(key, "the backoff") }
+        return BackoffState(
+            streakMilli: row.int64(1), streakAt: Instant(milliseconds: row.int64(2)), lastClass: failureClass,
+            outcomes: UInt32(truncatingIfNeeded: row.int64(4)), outcomeCount: Int(row.int64(5)), breaker: breaker,
+            openings: Int(row.int64(7)), openedAt: row.optionalInt64(8).map(Instant.init(milliseconds:)),
+            trials: Int(row.int64(9)))
+    }
+
+    /// A row of table peer, without what other tables hold.
+    private func peer(_ row: Statement) throws -> PeerRecord {
+        let key = try self.key(row)
+        guard let id = PeerID(row.array(1)) else { throw damaged(key, "the id") }
+        var record = PeerRecord(
+            peer: Peer(id: id, key: key), firstSeen: Instant(milliseconds: row.int64(3)),
+            source: try strings.name(.source, row.optionalInt64(14)))
+        record.lastSeen = Instant(milliseconds: row.int64(4))
+        record.lastOK = row.optionalInt64(5).map(Instant.init(milliseconds:))
+        if let notBefore = row.optionalInt64(6) {
+            record.backoff = BackoffState(
+                streakMilli: 0, streakAt: record.lastSeen, lastClass: .timeout,
+                notBefore: Instant(milliseconds: notBefore), waitMilliseconds: row.int64(7))
+        }
+        if let smoothed = row.optionalInt64(8) {
+            record.rtt = RTTEstimate(smoothed: smoothed, variation: row.int64(9))
+        }
+        record.successes = Int(row.int64(10))
+        record.daysSeen = UInt32(truncatingIfNeeded: row.int64(11))
+        record.agent = try strings.name(.agent, row.optionalInt64(12))
+        record.protocols = StringTables.split(try strings.name(.protocolSet, row.optionalInt64(13)))
+        let base = AddressCodec.Base(
+            firstSeen: record.firstSeen, lastSeen: record.lastSeen, lastOK: record.lastOK,
+            source: row.optionalInt64(14))
+        guard let entries = AddressCodec.decode(row.array(2)[...], base: base) else {
+            throw damaged(key, "the addresses")
+        }
+        record.addresses = try entries.map { entry in
+            var address = entry.record
+            address.source = try strings.name(.source, entry.source)
+            return address
+        }
+        return record
+    }
+
+    /// The key in column 0.
+    func key(_ row: Statement) throws -> Key {
+        guard let key = Key(bytes: row.bytes(0)) else {
+            throw StoreError.corrupt(path: connection.path, detail: "a key of \(row.bytes(0).count) bytes")
+        }
+        return key
+    }
+
+    func damaged(_ key: Key, _ what: String) -> StoreError {
+        .corrupt(path: connection.path, detail: "\(what) of peer \(key.hex(byteCount: width)) cannot be read")
+    }
+}

@@ -1,0 +1,162 @@
+import CSQLite
+
+/// One SQLite connection and its prepared statements. Not `Sendable`: whoever holds it is alone with it.
+///
+/// Opened without SQLite's own mutexes (`SQLITE_OPEN_NOMUTEX`): exclusion is ours.
+final class Connection {
+    enum Access {
+        case readWrite
+        case create
+        case readOnly
+        /// For a cleanly closed file in a folder that cannot be written: no log, no locks.
+        case immutable
+    }
+
+    let path: String
+    private let handle: OpaquePointer
+    private var statements: [StaticString.Identity: Statement] = [:]
+    /// Pages in the log after the last commit of this connection, kept up to date by SQLite's hook.
+    private let frames: UnsafeMutablePointer<Int32>
+
+    init(path: String, access: Access, busyTimeoutMilliseconds: Int32 = 5_000) throws(SQLiteError) {
+        self.path = path
+        var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        var name = path
+        switch access {
+        case .readWrite: flags |= SQLITE_OPEN_READWRITE
+        case .create: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        case .readOnly: flags |= SQLITE_OPEN_READONLY
+        case .immutable:
+            flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+            name = Self.immutableURI(path)
+        }
+        var opened: OpaquePointer?
+        let code = sqlite3_open_v2(name, &opened, flags, nil)
+        guard code == SQLITE_OK, let opened else {
+            let error = Self.error(code, opened, "open \(path)")
+            sqlite3_close_v2(opened)
+            throw error
+        }
+        handle = opened
+        frames = .allocate(capacity: 1)
+        frames.initialize(to: 0)
+        sqlite3_busy_timeout(handle, busyTimeoutMilliseconds)
+        _ = kadstore_set_defensive(handle)
+    }
+
+    deinit {
+        for statement in statements.values { statement.finalize() }
+        sqlite3_close_v2(handle)
+        frames.deallocate()
+    }
+
+    private static func immutableURI(_ path: String) -> String {
+        var escaped = "file:"
+        for byte in path.utf8 {
+            switch byte {
+            case UInt8(ascii: "%"), UInt8(ascii: "?"), UInt8(ascii: "#"):
+                let digits = Array("0123456789abcdef")
+                escaped += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+            default: escaped.unicodeScalars.append(Unicode.Scalar(byte))
+            }
+        }
+        return escaped + "?immutable=1"
+    }
+}
+
+extension Connection {
+    static func error(_ code: Int32, _ handle: OpaquePointer?, _ statement: String) -> SQLiteError {
+        guard let handle else {
+            return SQLiteError(code: code, message: String(cString: sqlite3_errstr(code)), statement: statement)
+        }
+        return SQLiteError(
+            code: code, message: String(cString: sqlite3_errmsg(handle)), statement: statement,
+            systemError: sqlite3_system_errno(handle))
+    }
+
+    /// Runs one or more statements that return nothing of interest.
+    func execute(_ sql: String) throws(SQLiteError) {
+        let code = sqlite3_exec(handle, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw Self.error(code, handle, sql) }
+    }
+
+    /// The statement for a literal, prepared at its first use and kept.
+    func statement(_ sql: StaticString) throws(SQLiteError) -> Statement {
+        if let prepared = statements[sql.identity] { return prepared }
+        let prepared = try Statement(handle, sql.description, persistent: true)
+        statements[sql.identity] = prepared
+        return prepared
+    }
+
+    /// Prepares a statement for one use.
+    func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+        try Statement(handle, sql, persistent: false)
+    }
+
+    /// Rows changed by the last statement.
+    var changes: Int { Int(sqlite3_changes64(handle)) }
+
+    /// Whether a transaction is open.
+    var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+
+    /// A number that changes whenever another connection has committed.
+    func dataVersion() throws(SQLiteError) -> Int64 { try integer("PRAGMA data_version") }
+
+    /// The first column of the first row, or 0.
+    func integer(_ sql: StaticString) throws(SQLiteError) -> Int64 {
+        let query = try statement(sql)
+        defer { query.reset() }
+        return try query.step() ? query.int64(0) : 0
+    }
+
+    /// Runs `body` between BEGIN and COMMIT, and rolls back when it throws.
+    func transaction<Result>(
+        _ begin: StaticString = "BEGIN IMMEDIATE", _ body: () throws -> Result
+    ) throws -> Result {
+        try statement(begin).run()
+        do {
+            let result = try body()
+            try statement("COMMIT").run()
+            return result
+        } catch {
+            // SQLite may have rolled back by itself (full disk, I/O error): then there is nothing left to undo.
+            if isInTransaction { try? statement("ROLLBACK").run() }
+            throw error
+        }
+    }
+
+    /// Has SQLite count the pages of the log. The hook takes the place of automatic checkpoints, which stay off.
+    func countLogFrames() {
+        sqlite3_wal_hook(
+            handle,
+            { context, _, _, count in
+                context?.assumingMemoryBound(to: Int32.self).pointee = count
+                return SQLITE_OK
+            }, frames)
+    }
+
+    /// Pages in the log after the last commit of this connection.
+    var logFrames: Int { Int(frames.pointee) }
+
+    /// Moves log pages into the database file as far as readers allow, without waiting for anyone.
+    func checkpoint(truncating: Bool) throws(SQLiteError) {
+        let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
+        sqlite3_busy_timeout(handle, 0)
+        defer { sqlite3_busy_timeout(handle, 5_000) }
+        let code = sqlite3_wal_checkpoint_v2(handle, nil, mode, nil, nil)
+        guard code & 0xff == SQLITE_OK || code & 0xff == SQLITE_BUSY else {
+            throw Self.error(code, handle, "checkpoint")
+        }
+    }
+}
+
+extension StaticString {
+    /// Literals are compared by address: one literal in the source is one statement.
+    struct Identity: Hashable {
+        let address: UInt
+    }
+
+    var identity: Identity {
+        hasPointerRepresentation ? Identity(address: UInt(bitPattern: utf8Start)) : Identity(address: 0)
+    }
+}

@@ -1,0 +1,142 @@
+import CSQLite
+import Kademlia
+
+/// One prepared statement: bind, step, read columns, reset.
+final class Statement {
+    let sql: String
+    private let connection: OpaquePointer
+    private var handle: OpaquePointer?
+
+    init(_ connection: OpaquePointer, _ sql: String, persistent: Bool) throws(SQLiteError) {
+        self.sql = sql
+        self.connection = connection
+        let flags = persistent ? UInt32(SQLITE_PREPARE_PERSISTENT) : 0
+        let code = sqlite3_prepare_v3(connection, sql, -1, flags, &handle, nil)
+        guard code == SQLITE_OK, handle != nil else { throw Connection.error(code, connection, sql) }
+    }
+
+    deinit { finalize() }
+
+    func finalize() {
+        sqlite3_finalize(handle)
+        handle = nil
+    }
+
+    /// Advances to the next row.
+    ///
+    /// - Returns: false when there are no more rows.
+    func step() throws(SQLiteError) -> Bool {
+        let code = sqlite3_step(handle)
+        if code == SQLITE_ROW { return true }
+        if code == SQLITE_DONE { return false }
+        let error = Connection.error(code, connection, sql)
+        sqlite3_reset(handle)
+        throw error
+    }
+
+    /// Steps once and resets: for statements without rows.
+    func run() throws(SQLiteError) {
+        _ = try step()
+        reset()
+    }
+
+    /// Makes the statement ready to run again. Ends the implicit read transaction when it was the last one running.
+    func reset() { sqlite3_reset(handle) }
+
+    // MARK: Binding, from 1
+
+    @discardableResult
+    func bind(_ index: Int32, _ value: Int64) -> Self {
+        sqlite3_bind_int64(handle, index, value)
+        return self
+    }
+
+    @discardableResult
+    func bind(_ index: Int32, _ value: Int64?) -> Self {
+        if let value { sqlite3_bind_int64(handle, index, value) } else { sqlite3_bind_null(handle, index) }
+        return self
+    }
+
+    @discardableResult
+    func bind(_ index: Int32, _ text: String) -> Self {
+        var text = text
+        text.withUTF8 { utf8 in
+            _ = utf8.withMemoryRebound(to: CChar.self) {
+                kadstore_bind_text(handle, index, $0.baseAddress ?? Self.emptyText, Int32(clamping: $0.count))
+            }
+        }
+        return self
+    }
+
+    @discardableResult
+    func bind(_ index: Int32, _ text: String?) -> Self {
+        guard let text else {
+            sqlite3_bind_null(handle, index)
+            return self
+        }
+        return bind(index, text)
+    }
+
+    @discardableResult
+    func bind(_ index: Int32, bytes: UnsafeRawBufferPointer) -> Self {
+        if bytes.isEmpty {
+            sqlite3_bind_zeroblob(handle, index, 0)
+        } else {
+            _ = kadstore_bind_blob(handle, index, bytes.baseAddress, Int32(clamping: bytes.count))
+        }
+        return self
+    }
+
+    @discardableResult
+    func bind(_ index: Int32, _ bytes: ArraySlice<UInt8>) -> Self {
+        bytes.withUnsafeBytes { _ = bind(index, bytes: $0) }
+        return self
+    }
+
+    @discardableResult
+    func bind(_ index: Int32, _ bytes: [UInt8]?) -> Self {
+        guard let bytes else {
+            sqlite3_bind_null(handle, index)
+            return self
+        }
+        bytes.withUnsafeBytes { _ = bind(index, bytes: $0) }
+        return self
+    }
+
+    /// Binds the first `width` bytes of a key.
+    @discardableResult
+    func bind(_ index: Int32, _ key: Key, width: Int) -> Self {
+        key.withBytes { _ = bind(index, bytes: UnsafeRawBufferPointer(rebasing: $0.prefix(width))) }
+        return self
+    }
+
+    // MARK: Columns, from 0
+
+    func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+
+    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+
+    func optionalInt64(_ column: Int32) -> Int64? { isNull(column) ? nil : int64(column) }
+
+    func text(_ column: Int32) -> String {
+        guard let start = sqlite3_column_text(handle, column) else { return "" }
+        let count = Int(sqlite3_column_bytes(handle, column))
+        return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+    }
+
+    func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+
+    /// The bytes of a column, valid until the next step, reset or conversion.
+    func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
+        let start = sqlite3_column_blob(handle, column)
+        return UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(handle, column)))
+    }
+
+    func array(_ column: Int32) -> [UInt8] { Array(bytes(column)) }
+
+    private nonisolated(unsafe) static let emptyText: UnsafePointer<CChar> = {
+        let start = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
+        start.initialize(to: 0)
+        return UnsafePointer(start)
+    }()
+}

@@ -1,0 +1,48 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The one lock for write transactions and checkpoints of a store, among all processes: `flock` on `<database>-lock`.
+///
+/// SQLite serialises writers by itself. What it does not do before 3.51.3 is to keep a checkpoint from starting while
+/// another connection's commit resets the log: pages of that commit can be lost later. With every kadstore process
+/// holding this lock for both, the two cannot meet. Foreign programs that write the file do not take it.
+final class WriteLock {
+    let path: String
+    private let descriptor: Int32
+
+    init(database: String) throws(StoreError) {
+        path = database + "-lock"
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else {
+            throw StoreError.system(operation: "open the lock file", path: path, code: errno)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Runs `body` while this process alone may write.
+    ///
+    /// Polled rather than waited for, because `flock` knows no time limit: 1 ms at first, 25 ms at most.
+    func withLock<Result>(waitMilliseconds: Int, _ body: () throws -> Result) throws -> Result {
+        var delay: UInt32 = 1_000
+        var waited: UInt64 = 0
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK || errno == EINTR else {
+                throw StoreError.system(operation: "lock", path: path, code: errno)
+            }
+            guard waited < UInt64(max(0, waitMilliseconds)) * 1_000 else {
+                throw StoreError.locked(path: path, waitedMilliseconds: waitMilliseconds)
+            }
+            usleep(delay)
+            waited += UInt64(delay)
+            delay = min(delay * 2, 25_000)
+        }
+        defer { flock(descriptor, LOCK_UN) }
+        return try body()
+    }
+}

@@ -1,0 +1,142 @@
+import Crypto
+import Kademlia
+import Migrations
+import Multiformats
+
+/// Brings a file to the current schema: atomic between processes, checksummed, never destructive.
+struct Migrator {
+    /// "KADS": tells our files from other SQLite databases (`PRAGMA application_id`).
+    static let applicationID: Int64 = 0x4b41_4453
+
+    static let latest = Migration.all.last?.version ?? 0
+
+    let connection: Connection
+    let path: String
+
+    enum FileKind: Equatable {
+        case empty
+        case store(version: Int)
+    }
+
+    /// What the file is, by what SQLite says of it: it is never opened in another way, because closing it would drop the
+    /// locks of connections that this process has.
+    func inspect() throws -> FileKind {
+        let application = try connection.integer("PRAGMA application_id")
+        let version = Int(try connection.integer("PRAGMA user_version"))
+        if application == Self.applicationID {
+            guard version <= Self.latest else {
+                throw StoreError.newerSchema(path: path, found: version, supported: Self.latest)
+            }
+            return .store(version: version)
+        }
+        let objects = try connection.integer("SELECT count(*) FROM sqlite_schema")
+        guard application == 0, version == 0, objects == 0 else {
+            throw StoreError.notAStore(path: path, reason: "it is an SQLite database of another program")
+        }
+        return .empty
+    }
+
+    /// Applies what is missing and, to an empty file, writes the network.
+    func migrate(creating birth: Birth?, now: Instant, lock: WriteLock, wait: Int) throws {
+        try lock.withLock(waitMilliseconds: wait) {
+            // A persistent property of the file; it cannot be set inside a transaction.
+            try connection.execute("PRAGMA journal_mode = WAL")
+            try connection.transaction {
+                // Read again under the lock: another process may have been first.
+                let kind = try inspect()
+                let from: Int
+                switch kind {
+                case .empty:
+                    guard birth != nil else {
+                        throw StoreError.notAStore(path: path, reason: "it is an empty database")
+                    }
+                    from = 0
+                case .store(let version): from = version
+                }
+                try verify(through: from)
+                for migration in Migration.all where migration.version > from {
+                    try apply(migration, at: now)
+                }
+                if from == 0, let birth { try birth.write(to: connection) }
+            }
+        }
+    }
+
+    private func apply(_ migration: Migration, at now: Instant) throws {
+        try connection.execute(String(decoding: migration.sql, as: UTF8.self))
+        try connection.statement("INSERT INTO migration (version, name, sha256, applied_at) VALUES (?1, ?2, ?3, ?4)")
+            .bind(1, Int64(migration.version)).bind(2, migration.name).bind(3, Self.checksum(migration))
+            .bind(4, now.milliseconds).run()
+        // Neither accepts parameters; both are numbers of ours.
+        try connection.execute("PRAGMA application_id = \(Self.applicationID)")
+        try connection.execute("PRAGMA user_version = \(migration.version)")
+    }
+
+    /// Compares the migrations that the file records with ours.
+    func verify(through version: Int) throws {
+        guard version > 0 else { return }
+        let query = try connection.statement("SELECT version, name, sha256 FROM migration ORDER BY version")
+        defer { query.reset() }
+        var found = 0
+        while try query.step() {
+            found += 1
+            let number = Int(query.int64(0))
+            guard let ours = Migration.all.first(where: { $0.version == number }), Self.checksum(ours) == query.text(2)
+            else {
+                throw StoreError.foreignMigration(path: path, version: number, name: query.text(1))
+            }
+        }
+        guard found == version else {
+            throw StoreError.corrupt(path: path, detail: "it records \(found) schema changes for schema \(version)")
+        }
+    }
+
+    static func checksum(_ migration: Migration) -> String {
+        Hex.encode(SHA256.hash(data: migration.sql))
+    }
+}
+
+/// What a new file begins with.
+struct Birth {
+    let network: Network
+    let scope: Scope
+    let now: Instant
+    let salt: [UInt8]
+
+    func write(to connection: Connection) throws {
+        try connection.statement(
+            """
+            INSERT INTO network (singleton, name, scope, derivation, key_bits, id_text, created_at, peer_cap, salt)
+            VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            """
+        )
+        .bind(1, network.name).bind(2, scope.rawValue).bind(3, network.derivation.rawValue)
+        .bind(4, Int64(network.keyBits)).bind(5, network.idEncoding.rawValue).bind(6, now.milliseconds)
+        .bind(7, Store.defaultPeerCap).bind(8, salt).run()
+    }
+}
+
+/// The row of table network.
+struct FileHeader {
+    let network: Network
+    let scope: Scope
+    let createdAt: Instant
+    let peerCap: Int64
+
+    init(_ connection: Connection, path: String) throws {
+        let query = try connection.statement(
+            "SELECT name, scope, derivation, key_bits, id_text, created_at, peer_cap FROM network")
+        defer { query.reset() }
+        guard try query.step(), let scope = Scope(rawValue: query.text(1)),
+            let derivation = Network.Derivation(rawValue: query.text(2)),
+            let encoding = PeerIDEncoding(rawValue: query.text(4))
+        else {
+            throw StoreError.corrupt(path: path, detail: "the description of its network cannot be read")
+        }
+        network = try Network(
+            name: query.text(0), derivation: derivation, keyBits: Int(query.int64(3)), idEncoding: encoding)
+        self.scope = scope
+        createdAt = Instant(milliseconds: query.int64(5))
+        peerCap = query.int64(6)
+    }
+}

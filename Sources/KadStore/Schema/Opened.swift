@@ -1,0 +1,150 @@
+import Dispatch
+import Kademlia
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Everything that opening a file yields, made on the store's queue.
+struct Opened: Sendable {
+    let path: String
+    let header: FileHeader
+    let readers: ReaderPool
+    let writer: Writer?
+    let pending: PendingWrites
+
+    init(_ path: String, _ mode: OpenMode, _ options: StoreOptions, _ queue: DispatchQueue) throws(StoreError) {
+        self.path = path
+        pending = PendingWrites(limit: options.queueLimit)
+        switch mode {
+        case .readOnly:
+            (header, readers) = try Self.openForReading(path, options)
+            writer = nil
+        case .readWrite: (header, readers, writer) = try Self.openForWriting(path, nil, options, queue, pending)
+        case .create(let network, let scope):
+            let birth = Birth(network: network, scope: scope, now: options.now(), salt: Self.salt())
+            try Self.createPrivately(path)
+            (header, readers, writer) = try Self.openForWriting(path, birth, options, queue, pending)
+            guard header.network == network, header.scope == scope else {
+                throw .networkMismatch(
+                    path: path, expected: "network '\(network.name)' of \(scope) scope",
+                    found: "network '\(header.network.name)' of \(header.scope) scope")
+            }
+        }
+    }
+
+    /// Creates the file for its owner alone, before SQLite does it for everybody. Exclusively: a file that exists is not
+    /// opened, because closing it again would drop the locks of this process's connections to it.
+    private static func createPrivately(_ path: String) throws(StoreError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            close(descriptor)
+        } else if errno != EEXIST {
+            throw .system(operation: "create the store", path: path, code: errno)
+        }
+    }
+
+    /// 32 secret bytes of the system's generator.
+    private static func salt() -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    }
+
+    private static func openForWriting(
+        _ path: String, _ birth: Birth?, _ options: StoreOptions, _ queue: DispatchQueue,
+        _ pending: PendingWrites
+    ) throws(StoreError) -> (FileHeader, ReaderPool, Writer) {
+        try requireFile(path)
+        return try StoreError.mapping(path) {
+            let connection = try Connection(path: path, access: .readWrite)
+            let migrator = Migrator(connection: connection, path: path)
+            let kind = try migrator.inspect()
+            if kind == .empty, birth == nil {
+                throw StoreError.notAStore(path: path, reason: "it is an empty database")
+            }
+            let lock = try WriteLock(database: path)
+            if try kind != .store(version: Migrator.latest) || connection.journalMode() != "wal" {
+                try migrator.migrate(creating: birth, now: options.now(), lock: lock, wait: options.waitMilliseconds)
+            } else {
+                try migrator.verify(through: Migrator.latest)
+            }
+            try connection.execute(
+                """
+                PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
+                PRAGMA mmap_size = 0; PRAGMA cache_size = -\(options.cacheKibibytes)
+                """)
+            connection.countLogFrames()
+            let header = try FileHeader(connection, path: path)
+            let writer = try Writer(
+                queue: queue, reader: RecordReader(connection, network: header.network), lock: lock, pending: pending,
+                options: options)
+            let readers = try ReaderPool(
+                path: path, access: .readWrite, network: header.network, cacheKibibytes: options.cacheKibibytes,
+                keep: options.readerCount)
+            return (header, readers, writer)
+        }
+    }
+
+    private static func openForReading(
+        _ path: String, _ options: StoreOptions
+    ) throws(StoreError) -> (FileHeader, ReaderPool) {
+        try requireFile(path)
+        do {
+            return try openForReading(path, .readOnly, options)
+        } catch StoreError.sqlite(_, let error) where error.code == 14 {
+            // SQLITE_CANTOPEN: a cleanly closed file whose folder cannot take the log's index. Nobody else can be
+            // writing there, unless there is a log: then it must not be ignored.
+            guard access(path + "-wal", F_OK) != 0 else { throw .readOnly(path: path) }
+            return try openForReading(path, .immutable, options)
+        } catch StoreError.readOnly {
+            guard access(path + "-wal", F_OK) != 0 else { throw .readOnly(path: path) }
+            return try openForReading(path, .immutable, options)
+        }
+    }
+
+    private static func openForReading(
+        _ path: String, _ access: Connection.Access, _ options: StoreOptions
+    ) throws(StoreError) -> (FileHeader, ReaderPool) {
+        try StoreError.mapping(path) {
+            let connection = try Connection(path: path, access: access)
+            let migrator = Migrator(connection: connection, path: path)
+            switch try migrator.inspect() {
+            case .empty: throw StoreError.notAStore(path: path, reason: "it is an empty database")
+            case .store(let version):
+                guard version == Migrator.latest else {
+                    throw StoreError.olderSchema(path: path, found: version, supported: Migrator.latest)
+                }
+                try migrator.verify(through: version)
+            }
+            let header = try FileHeader(connection, path: path)
+            let readers = try ReaderPool(
+                path: path, access: access, network: header.network, cacheKibibytes: options.cacheKibibytes,
+                keep: options.readerCount)
+            return (header, readers)
+        }
+    }
+
+    /// SQLite says "unable to open" for a missing file, a folder and a lack of permission alike.
+    private static func requireFile(_ path: String) throws(StoreError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            if errno == ENOENT { throw .notFound(path: path) }
+            throw .system(operation: "open", path: path, code: errno)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw .notAStore(path: path, reason: "it is not a regular file")
+        }
+    }
+}
+
+extension Connection {
+    func journalMode() throws(SQLiteError) -> String {
+        let query = try statement("PRAGMA journal_mode")
+        defer { query.reset() }
+        return try query.step() ? query.text(0) : ""
+    }
+}

@@ -1,0 +1,214 @@
+import Dispatch
+import Kademlia
+import Multiformats
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// A persistent Kademlia routing table: one file, one network, every peer that was ever met.
+///
+/// Reads are synchronous, run on connections of their own, never wait for a writer, and see every write that returned
+/// before them. Writes only enqueue; they are committed together, at the latest after a second or 256 events. What a commit has
+/// taken survives a killed process; what ``flush()`` has confirmed survives a loss of power. Without it, a killed
+/// process loses at most the last second (or 256 events), a loss of power at most the last 30 seconds.
+///
+/// Usable from any number of tasks and threads at once.
+public final class Store: Sendable {
+    /// The file.
+    public let path: String
+    /// What the file holds.
+    public let network: Network
+    /// Which addresses it admits.
+    public let scope: Scope
+    /// When it was made.
+    public let createdAt: Instant
+    /// The bound on peers that a running node learns; imports raise it.
+    public let peerCap: Int64
+
+    let options: StoreOptions
+    let readers: ReaderPool
+    /// Nil when opened for reading.
+    let writer: Writer?
+    let pending: PendingWrites
+    private let keys: Mutex<KeyCache>
+
+    /// The default of ``peerCap``.
+    public static let defaultPeerCap: Int64 = 65_536
+
+    private init(_ opened: Opened, options: StoreOptions) {
+        path = opened.path
+        network = opened.header.network
+        scope = opened.header.scope
+        createdAt = opened.header.createdAt
+        peerCap = opened.header.peerCap
+        readers = opened.readers
+        writer = opened.writer
+        pending = opened.pending
+        self.options = options
+        keys = Mutex(KeyCache(limit: options.keyCacheCount))
+    }
+
+    deinit {
+        // Forgotten to be closed: what is queued is still written.
+        guard let writer else { return }
+        writer.queue.async { try? writer.close() }
+    }
+
+    /// Opens a store on its own queue, not on the caller's thread.
+    ///
+    /// - Throws: ``StoreError``: not found, not a store, corrupt, locked, read-only, newer schema, another network.
+    public static func open(
+        _ path: String, mode: OpenMode = .readWrite, options: StoreOptions = StoreOptions()
+    ) async throws(StoreError) -> Store {
+        let queue = DispatchQueue(label: "kadstore.\(path)")
+        let outcome: Result<Opened, StoreError> = await withCheckedContinuation { continuation in
+            queue.async {
+                do throws(StoreError) {
+                    continuation.resume(returning: .success(try Opened(path, mode, options, queue)))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return Store(try outcome.get(), options: options)
+    }
+
+    // MARK: Peers and keys
+
+    /// A peer by its id. Its key is computed when the id is met for the first time; ids that were met lately are
+    /// remembered (``StoreOptions/keyCacheCount``), and peers that a read returns carry their stored keys.
+    ///
+    /// - Throws: ``StoreError/invalidArgument(_:)`` when the id is none of this network.
+    public func peer(_ id: PeerID) throws(StoreError) -> Peer {
+        if let key = keys.withLock({ $0[id] }) { return Peer(id: id, key: key) }
+        options.onHash?()
+        let key = try network.key(of: id)
+        keys.withLock { $0[id] = key }
+        return Peer(id: id, key: key)
+    }
+
+    // MARK: Writing
+
+    /// Queues an observation or decision. Returns at once; every later read sees it.
+    ///
+    /// - Throws: ``StoreError/backlog(limit:)`` when too many wait already, ``StoreError/readOnly(path:)``,
+    ///   ``StoreError/closed``.
+    public func record(_ event: StoreEvent) throws(StoreError) {
+        guard let writer else { throw .readOnly(path: path) }
+        writer.schedule(count: try pending.enqueue(event))
+    }
+
+    /// Waits until everything that was recorded before is on the medium: it then survives a loss of power.
+    public func flush() async throws(StoreError) {
+        guard let writer else { return }
+        try await writer.perform { try $0.flush() }
+    }
+
+    /// Writes what is queued and closes the file. Later calls throw ``StoreError/closed``.
+    public func close() async throws(StoreError) {
+        if let writer {
+            do {
+                try await writer.perform { [readers] in
+                    try $0.close()
+                    readers.close()
+                }
+            } catch StoreError.closed {
+                return
+            }
+        } else {
+            pending.close()
+            readers.close()
+        }
+    }
+
+    // MARK: Reading
+
+    /// Runs `body` in one consistent view.
+    func read<Result>(_ body: (ReadView) throws -> Result) throws(StoreError) -> Result {
+        let token = writer?.token ?? 0
+        return try readers.withReader { reader in
+            try ReadView.with(reader, pending: pending, token: token, body)
+        }
+    }
+}
+
+/// How a store is opened.
+public enum OpenMode: Hashable, Sendable {
+    /// An existing file.
+    case readWrite
+    /// An existing file, never written to; other processes may write it meanwhile.
+    case readOnly
+    /// An existing file of this network and scope, or a new one.
+    case create(Network, Scope)
+}
+
+/// Settings that are of one opening, not of the file.
+public struct StoreOptions: Sendable {
+    /// A batch is written when this many events wait…
+    public var batchCount = 256
+    /// …or when the first of them has waited for this long, in milliseconds.
+    public var batchMilliseconds = 1_000
+    /// The most events that may wait: beyond it ``Store/record(_:)`` refuses.
+    public var queueLimit = 16_384
+    /// How often commits are synced to the medium, in milliseconds: the most that a loss of power takes.
+    public var syncMilliseconds = 30_000
+    /// How long to wait for another process's write lock, in milliseconds.
+    public var waitMilliseconds = 5_000
+    /// The log is copied into the database file when it holds this many pages of 4 KiB.
+    public var checkpointFrames = 4_096
+    /// The page cache of each connection. At 10^7 peers 2 MiB cost 40 % against 64 MiB.
+    public var cacheKibibytes = 65_536
+    /// Read connections that stay open.
+    public var readerCount = 2
+    /// Ids whose keys are remembered.
+    public var keyCacheCount = 65_536
+    /// The wall clock.
+    public var now: @Sendable () -> Instant = Instant.systemClock
+    /// Called when a key is computed from an id: tests count it.
+    var onHash: (@Sendable () -> Void)?
+
+    public init() {}
+}
+
+extension Instant {
+    /// The system's wall clock.
+    @Sendable
+    public static func systemClock() -> Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Instant(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}
+
+/// Ids and their keys, two generations: when the younger is full it becomes the older one. Lookups touch both; memory is
+/// bounded by twice the limit, and nothing is ever sorted.
+struct KeyCache {
+    private let limit: Int
+    private var young: [PeerID: Key] = [:]
+    private var old: [PeerID: Key] = [:]
+
+    init(limit: Int) { self.limit = max(1, limit / 2) }
+
+    subscript(id: PeerID) -> Key? {
+        mutating get {
+            if let key = young[id] { return key }
+            guard let key = old[id] else { return nil }
+            self[id] = key
+            return key
+        }
+        set {
+            if young.count >= limit {
+                old = young
+                young = [:]
+            }
+            // The id may be a slice of a whole page of rows: keep its bytes alone.
+            young[PeerID(Array(id.bytes)) ?? id] = newValue
+        }
+    }
+}

@@ -1,0 +1,114 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// What a store can refuse or fail at. Each case names what a person needs to act on.
+public enum StoreError: Error, Hashable, Sendable {
+    /// There is no file, and creating one was not asked for.
+    case notFound(path: String)
+    /// The file is not an SQLite database, or one of another program.
+    case notAStore(path: String, reason: String)
+    /// The file is damaged.
+    case corrupt(path: String, detail: String)
+    /// Another process held the write lock for the whole waiting time.
+    case locked(path: String, waitedMilliseconds: Int)
+    /// The file, its folder or the way it was opened does not allow writing.
+    case readOnly(path: String)
+    /// Written by a later version of this software.
+    case newerSchema(path: String, found: Int, supported: Int)
+    /// An older schema, opened for reading only.
+    case olderSchema(path: String, found: Int, supported: Int)
+    /// A migration in the file is not the one that this software has under the same number.
+    case foreignMigration(path: String, version: Int, name: String)
+    /// The store holds another network or scope than was asked for.
+    case networkMismatch(path: String, expected: String, found: String)
+    /// No room left on the device.
+    case diskFull(path: String)
+    /// More writes are queued than the bound allows: wait with `flush()`, or drop the event.
+    case backlog(limit: Int)
+    /// `import --restore` and the like into a store that has peers.
+    case notEmpty(path: String)
+    /// The store has been closed.
+    case closed
+    /// A value that makes no sense; the text says which.
+    case invalidArgument(String)
+    /// A record that contradicts itself or the network; the text says how.
+    case invalidRecord(String)
+    /// The operating system refused.
+    case system(operation: String, path: String, code: Int32)
+    /// SQLite failed in a way that has no case of its own.
+    case sqlite(path: String, SQLiteError)
+
+    init(_ error: SQLiteError, path: String) {
+        switch error.code {
+        case 5, 6: self = .locked(path: path, waitedMilliseconds: 5_000)
+        case 8: self = .readOnly(path: path)
+        case 11: self = .corrupt(path: path, detail: error.message)
+        case 13: self = .diskFull(path: path)
+        case 10 where error.systemError == ENOSPC || error.systemError == EDQUOT: self = .diskFull(path: path)
+        case 14 where error.systemError == ENOENT: self = .notFound(path: path)
+        case 14 where error.systemError == EROFS: self = .readOnly(path: path)
+        case 14 where error.systemError != 0:
+            self = .system(operation: "open", path: path, code: error.systemError)
+        case 26: self = .notAStore(path: path, reason: "it is not an SQLite database")
+        default: self = .sqlite(path: path, error)
+        }
+    }
+
+    /// Runs `body` and turns what SQLite throws into a `StoreError`.
+    static func mapping<Result>(_ path: String, _ body: () throws -> Result) throws(StoreError) -> Result {
+        do {
+            return try body()
+        } catch let error as StoreError {
+            throw error
+        } catch let error as SQLiteError {
+            throw StoreError(error, path: path)
+        } catch {
+            throw .invalidArgument("\(error)")
+        }
+    }
+}
+
+extension StoreError: CustomStringConvertible {
+    /// What is wrong, where, and what to do.
+    public var description: String {
+        switch self {
+        case .notFound(let path):
+            "\(path): no such store. Create one with 'kadstore init --db \(path)' or by importing into it."
+        case .notAStore(let path, let reason):
+            "\(path): not a kadstore file: \(reason). It was left as it is; name another file."
+        case .corrupt(let path, let detail):
+            "\(path): the database is damaged (\(detail)). Make a copy, run 'kadstore check' on it, and restore a backup."
+        case .locked(let path, let waited):
+            "\(path): another process has been writing for \(waited) ms. Try again when it is done."
+        case .readOnly(let path):
+            "\(path): cannot be written. Check the permissions of the file and of its folder."
+        case .newerSchema(let path, let found, let supported):
+            "\(path): written by a newer kadstore (schema \(found), this one knows up to \(supported)). "
+                + "Update kadstore; the file was left as it is."
+        case .olderSchema(let path, let found, let supported):
+            "\(path): has schema \(found), this kadstore reads \(supported). Open it once for writing to upgrade it."
+        case .foreignMigration(let path, let version, let name):
+            "\(path): its schema change \(version) ('\(name)') is not the one this kadstore has under that number: "
+                + "the file comes from a modified version. It was left as it is."
+        case .networkMismatch(let path, let expected, let found):
+            "\(path): holds \(found), not \(expected). One file holds one network: use another --db."
+        case .diskFull(let path):
+            "\(path): no room left on the device. Nothing was half-written; free some space and try again."
+        case .backlog(let limit):
+            "\(limit) writes are waiting already. Wait for the store to catch up, or drop this one."
+        case .notEmpty(let path):
+            "\(path): has peers already. Restore into a new file."
+        case .closed: "The store has been closed."
+        case .invalidArgument(let reason): reason
+        case .invalidRecord(let reason): reason
+        case .system(let operation, let path, let code):
+            "\(path): cannot \(operation): \(String(cString: strerror(code)))."
+        case .sqlite(let path, let error): "\(path): \(error)"
+        }
+    }
+}

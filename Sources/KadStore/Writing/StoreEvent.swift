@@ -1,0 +1,103 @@
+import Kademlia
+import Multiformats
+
+/// Something that a node observed or decided. Queued by ``Store/record(_:)``, visible to every later read at once,
+/// written in batches.
+public enum StoreEvent: Hashable, Sendable {
+    /// Somebody told of a peer.
+    case heard(Peer, addresses: [Multiaddr], source: String?, at: Instant)
+    /// A peer answered; `rtt` in microseconds.
+    case answered(Peer, address: Multiaddr?, rtt: Int64?, at: Instant)
+    /// A peer told its agent and protocols.
+    case identified(Peer, agent: String?, protocols: [String], at: Instant)
+    /// A dial or request failed. Of a peer that the store does not know, nothing is kept.
+    case failed(Peer, address: Multiaddr?, FailureClass, at: Instant)
+    /// The failure memory's decision; nil forgives.
+    case backoff(Peer, BackoffState?)
+    /// A peer is dropped, with or without a tombstone.
+    case forgotten(Peer, leaving: Tombstone?)
+    /// A bucket of an identity's table has changed: it replaces what was stored of it.
+    case bucket(BucketSnapshot, identity: Int64)
+    /// Somebody told of an address without an id.
+    case candidateHeard(Multiaddr, source: String?, at: Instant)
+    /// A candidate was asked.
+    case candidateTried(Multiaddr, at: Instant)
+    /// A candidate turned out to be a peer, or to be gone.
+    case candidateForgotten(Multiaddr)
+    /// Time goes by.
+    case clock(ClockMark)
+
+    /// The peer that the event is of, where it is of one.
+    var peer: Peer? {
+        switch self {
+        case .heard(let peer, _, _, _), .answered(let peer, _, _, _), .identified(let peer, _, _, _),
+            .failed(let peer, _, _, _), .backoff(let peer, _), .forgotten(let peer, _):
+            peer
+        case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock: nil
+        }
+    }
+
+    var candidate: Multiaddr? {
+        switch self {
+        case .candidateHeard(let address, _, _), .candidateTried(let address, _), .candidateForgotten(let address):
+            address
+        default: nil
+        }
+    }
+}
+
+extension StoreEvent {
+    /// What the event makes of a peer's record; nil is a peer that the store does not have.
+    ///
+    /// - Parameter tombstone: asked for when the event brings a peer into the store.
+    func apply(to record: inout PeerRecord?, tombstone: (Key) throws -> Tombstone?) rethrows {
+        switch self {
+        case .heard(let peer, let addresses, let source, let now):
+            try Self.appear(&record, peer, source, now, tombstone)
+            record?.hear(addresses, source: source, at: now)
+        case .answered(let peer, let address, let rtt, let now):
+            try Self.appear(&record, peer, nil, now, tombstone)
+            record?.answer(from: address, rtt: rtt, at: now)
+        case .identified(let peer, let agent, let protocols, let now):
+            try Self.appear(&record, peer, nil, now, tombstone)
+            record?.identify(agent: agent, protocols: protocols, at: now)
+        case .failed(_, let address, let failureClass, let now):
+            record?.fail(at: address, failureClass, at: now)
+        case .backoff(_, let state): record?.backoff = state
+        case .forgotten: record = nil
+        case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock: break
+        }
+    }
+
+    private static func appear(
+        _ record: inout PeerRecord?, _ peer: Peer, _ source: String?, _ now: Instant,
+        _ tombstone: (Key) throws -> Tombstone?
+    ) rethrows {
+        guard record == nil else { return }
+        var newcomer = PeerRecord(peer: peer, firstSeen: now, source: source)
+        if let stone = try tombstone(peer.key) {
+            newcomer.backoff = BackoffState(
+                streakMilli: stone.streakMilli, streakAt: stone.droppedAt, lastClass: .timeout,
+                notBefore: stone.notBefore, waitMilliseconds: stone.waitMilliseconds)
+        }
+        record = newcomer
+    }
+
+    /// What the event makes of a candidate.
+    func apply(to candidate: inout Candidate?) {
+        switch self {
+        case .candidateHeard(let address, let source, let now):
+            var known = candidate ?? Candidate(address: address, firstSeen: now, lastSeen: now, source: source)
+            known.firstSeen = min(known.firstSeen, now)
+            known.lastSeen = max(known.lastSeen, now)
+            candidate = known
+        case .candidateTried(_, let now):
+            guard var known = candidate else { return }
+            known.tries = known.tries.addingSaturated(1)
+            known.lastTried = max(known.lastTried ?? now, now)
+            candidate = known
+        case .candidateForgotten: candidate = nil
+        default: break
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import CSQLite
+import Dispatch
+import Kademlia
+import Multiformats
+import Synchronization
+
+/// The one writing connection of a store, on the store's own serial queue: transactions, syncs and checkpoints happen here
+/// and nowhere else, never on Swift's cooperative threads.
+final class Writer: @unchecked Sendable {
+    // Everything below `queue` is touched on the queue alone; that is what makes the class Sendable.
+    let queue: DispatchQueue
+    let path: String
+    let token: Int64
+    let pending: PendingWrites
+    private let options: StoreOptions
+    private let lock: WriteLock
+    private let records: RecordWriter
+    private var connection: Connection { records.reader.connection }
+    private var reader: RecordReader { records.reader }
+    private var isUnsynced = false
+    private var isClosed = false
+    private var dataVersion: Int64 = 0
+    private var lastFailure: StoreError?
+
+    /// What is scheduled already, so that a thousand events schedule one commit.
+    private let scheduled = Mutex((timer: false, full: false))
+
+    init(
+        queue: DispatchQueue, reader: RecordReader, lock: WriteLock, pending: PendingWrites, options: StoreOptions
+    ) throws {
+        self.queue = queue
+        self.lock = lock
+        self.pending = pending
+        self.options = options
+        path = reader.connection.path
+        records = RecordWriter(reader)
+        token = Int64.random(in: 1...Int64.max)
+        dataVersion = try reader.connection.dataVersion()
+    }
+
+    // MARK: Called from anywhere
+
+    /// Sees to it that queued events are written: at once when a batch is full, within the batch interval otherwise.
+    func schedule(count: Int) {
+        if count >= options.batchCount {
+            guard scheduled.withLock({ !exchange(&$0.full, true) }) else { return }
+            queue.async { [weak self] in self?.commitScheduled() }
+        } else {
+            guard scheduled.withLock({ !exchange(&$0.timer, true) }) else { return }
+            let interval = DispatchTimeInterval.milliseconds(options.batchMilliseconds)
+            queue.asyncAfter(deadline: .now() + interval) { [weak self] in self?.commitScheduled() }
+        }
+    }
+
+    /// Runs `body` on the queue, after everything that was queued before.
+    func perform<Result: Sendable>(
+        _ body: @escaping @Sendable (Writer) throws -> Result
+    ) async throws(StoreError) -> Result {
+        let outcome: Swift.Result<Result, StoreError> = await withCheckedContinuation { continuation in
+            queue.async {
+                do throws(StoreError) {
+                    guard !self.isClosed else { throw .closed }
+                    continuation.resume(returning: .success(try StoreError.mapping(self.path) { try body(self) }))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return try outcome.get()
+    }
+
+    // MARK: On the queue
+
+    private func commitScheduled() {
+        scheduled.withLock { $0 = (false, false) }
+        guard !isClosed else { return }
+        do {
+            try commitPending()
+        } catch {
+            // The events stay queued, and readers go on seeing them: try again an interval later. `flush()` reports it.
+            lastFailure = error as? StoreError
+            schedule(count: 1)
+        }
+    }
+
+    /// Writes everything that is queued.
+    func commitPending() throws {
+        while true {
+            let waiting = pending.waiting()
+            guard let last = waiting.last else { return }
+            try transaction { records in
+                try Batch(events: waiting.map(\.event)).write(to: records)
+                try self.markApplied(last.sequence)
+            }
+            pending.committed(through: last.sequence)
+            lastFailure = nil
+        }
+    }
+
+    /// Everything queued before is on the medium when this returns.
+    func flush() throws {
+        try connection.execute("PRAGMA synchronous = FULL")
+        defer { try? connection.execute("PRAGMA synchronous = NORMAL") }
+        try commitPending()
+        if isUnsynced {
+            // A commit under FULL syncs the whole log, earlier commits included; it must change something to reach the log.
+            try transaction { _ in try self.markApplied(nil) }
+        }
+        isUnsynced = false
+    }
+
+    /// One write transaction under the lock, then a checkpoint when the log has grown.
+    @discardableResult
+    func transaction<Result>(_ body: (RecordWriter) throws -> Result) throws -> Result {
+        try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
+            let version = try connection.dataVersion()
+            if version != dataVersion {
+                dataVersion = version
+                reader.strings.forgetNumbers()
+            }
+            let result: Result
+            do {
+                result = try connection.transaction { try body(records) }
+            } catch {
+                reader.strings.forgetNumbers()
+                throw error
+            }
+            scheduleSync()
+            if connection.logFrames >= options.checkpointFrames { try connection.checkpoint(truncating: false) }
+            return result
+        }
+    }
+
+    private func markApplied(_ sequence: Int64?) throws {
+        try connection.statement(
+            """
+            INSERT INTO writer (token, sequence, updated_at) VALUES (?1, ?2, ?3)
+            ON CONFLICT (token) DO UPDATE SET sequence = max(sequence, ?2), updated_at = ?3
+            """
+        )
+        .bind(1, token).bind(2, sequence ?? 0).bind(3, options.now().milliseconds).run()
+    }
+
+    private func scheduleSync() {
+        guard !isUnsynced else { return }
+        isUnsynced = true
+        let interval = DispatchTimeInterval.milliseconds(options.syncMilliseconds)
+        queue.asyncAfter(deadline: .now() + interval) { [weak self] in
+            guard let self, self.isUnsynced, !self.isClosed else { return }
+            try? self.flush()
+        }
+    }
+
+    /// Moves the log into the database file; `truncating` also empties the log, if nobody reads from it.
+    func checkpoint(truncating: Bool) throws {
+        try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
+            try connection.checkpoint(truncating: truncating)
+        }
+    }
+
+    /// Writes what is queued, forgets this writer, and empties the log.
+    func close() throws {
+        guard !isClosed else { return }
+        try flush()
+        try transaction { _ in
+            try connection.statement("DELETE FROM writer WHERE token = ?1").bind(1, token).run()
+            // Writers that died without closing: nobody will ask for them again.
+            try connection.statement("DELETE FROM writer WHERE updated_at < ?1")
+                .bind(1, options.now().advanced(byMilliseconds: -Self.writerLifetime).milliseconds).run()
+        }
+        pending.close()
+        isClosed = true
+        try checkpoint(truncating: true)
+    }
+
+    /// 30 days in milliseconds.
+    private static let writerLifetime: Int64 = 30 * 86_400_000
+}
+
+private func exchange(_ flag: inout Bool, _ value: Bool) -> Bool {
+    defer { flag = value }
+    return flag
+}
