@@ -1,0 +1,33 @@
+import Kademlia
+
+/// How a bulk load treats what it is given.
+public struct BulkOptions: Sendable {
+    /// Whether foreign successes (last ok, round-trip times, counters) count as our own.
+    public var trustsHistory = false
+    /// Counts what would change, and changes nothing.
+    public var isDryRun = false
+    /// The time of the load: what peers without stamps of their own are first seen at.
+    public var now: Instant
+    /// Records are sorted in memory up to about this many bytes, in temporary files beyond it.
+    public var memoryLimit = 48 << 20
+
+    public init(now: Instant) { self.now = now }
+}
+
+/// What a bulk load did.
+public struct BulkSummary: Hashable, Sendable {
+    public struct Counts: Hashable, Sendable {
+        public var added = 0
+        public var updated = 0
+        public var unchanged = 0
+
+        public init() {}
+
+        public var total: Int { added + updated + unchanged }
+    }
+
+    public var peers = Counts()
+    public var candidates = Counts()
+
+    public init() {}
+}

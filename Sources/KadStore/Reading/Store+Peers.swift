@@ -1,0 +1,63 @@
+import Kademlia
+import Multiformats
+
+/// Some of a store's peers, in key order.
+public struct PeerPage: Sendable {
+    /// Those that passed the filter: a page may be empty although more follow.
+    public let peers: [PeerRecord]
+    /// Goes on where this page ended; nil at the end.
+    public let next: Key?
+}
+
+/// Some of a store's candidates, in the order of their addresses' bytes.
+public struct CandidatePage: Sendable {
+    public let candidates: [Candidate]
+    /// Goes on where this page ended; nil at the end.
+    public let next: Multiaddr?
+}
+
+extension Store {
+    /// One peer with all its history, or nil when the store does not have it.
+    ///
+    /// - Complexity: O(log n).
+    public func record(of key: Key) throws(StoreError) -> PeerRecord? {
+        try read { try $0.record(of: key) }
+    }
+
+    /// A page of peers in key order. Each page is a short read of its own: peers that come or go meanwhile are seen or
+    /// not, each is seen at most once, and the log is never pinned.
+    ///
+    /// - Parameters:
+    ///   - key: where the page before ended (``PeerPage/next``).
+    ///   - limit: the most rows to read, 1 to ``maximumPageCount``.
+    public func peers(
+        after key: Key? = nil, limit: Int = 1_024, where filter: PeerFilter = .all
+    ) throws(StoreError) -> PeerPage {
+        let limit = min(max(1, limit), Self.maximumPageCount)
+        return try read { view in
+            let page = try view.records(after: key, limit: limit)
+            let peers = filter == .all ? page.records : page.records.filter { filter.accepts($0) }
+            return PeerPage(peers: peers, next: page.last)
+        }
+    }
+
+    /// A page of candidates.
+    public func candidates(after address: Multiaddr? = nil, limit: Int = 1_024) throws(StoreError) -> CandidatePage {
+        let limit = min(max(1, limit), Self.maximumPageCount)
+        return try read { view in
+            let page = try view.candidates(after: address, limit: limit)
+            return CandidatePage(candidates: page.candidates, next: page.last)
+        }
+    }
+
+    /// A page of tombstones in key order, at most `limit`; empty at the end.
+    public func tombstones(after key: Key? = nil, limit: Int = 1_024) throws(StoreError) -> [Tombstone] {
+        let limit = min(max(1, limit), Self.maximumPageCount)
+        return try read { try $0.reader.tombstones(after: key, limit: limit) }
+    }
+
+    /// What the store remembers of time; nil before the first mark.
+    public func clock() throws(StoreError) -> ClockMark? {
+        try read { try $0.clock() }
+    }
+}
