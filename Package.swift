@@ -7,6 +7,7 @@ let package = Package(
     targets: [
         .target(name: "Kademlia"),
         .target(name: "Multiformats", dependencies: ["Kademlia"]),
+        .testTarget(name: "KademliaTests", dependencies: ["Kademlia"], resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]
 )
