@@ -13,10 +13,18 @@ enum Oracle {
         return 256
     }
 
-    /// A full sort by the bytes of the distance.
+    /// A full sort by the distance, as a number of two halves.
     static func nearest(_ count: Int, of keys: some Sequence<Key>, to target: Key) -> [Key] {
-        let sorted = keys.map { (distance($0, target), $0) }.sorted { $0.0.lexicographicallyPrecedes($1.0) }
-        return sorted.prefix(count).map(\.1)
+        func halves(_ key: Key) -> (high: UInt128, low: UInt128) {
+            (UInt128(key.word0) << 64 | UInt128(key.word1), UInt128(key.word2) << 64 | UInt128(key.word3))
+        }
+        let (high, low) = halves(target)
+        let distances = keys.map { key in
+            let halves = halves(key)
+            return (key: key, high: halves.high ^ high, low: halves.low ^ low)
+        }
+        let sorted = distances.sorted { $0.high == $1.high ? $0.low < $1.low : $0.high < $1.high }
+        return sorted.prefix(count).map(\.key)
     }
 }
 

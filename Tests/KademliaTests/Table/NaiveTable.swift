@@ -5,6 +5,8 @@ import Kademlia
 struct NaiveTable {
     struct Entry {
         var key: Key
+        /// The number of leading bits that the key shares with the local one.
+        var prefixLength: Int
         var group: NetworkGroup?
         var firstSeen, lastSeen: Instant
         var lastOK: Instant?
@@ -30,11 +32,11 @@ struct NaiveTable {
         self.configuration = configuration
     }
 
-    func bucket(_ key: Key) -> Int { min(Oracle.commonPrefixLength(local, key), bucketCount - 1) }
+    func bucket(_ entry: Entry) -> Int { min(entry.prefixLength, bucketCount - 1) }
 
     /// The contacts of a bucket, the least recently seen first.
     func members(_ index: Int, live: Bool) -> [Entry] {
-        entries.values.filter { $0.isLive == live && bucket($0.key) == index }.sorted {
+        entries.values.filter { $0.isLive == live && bucket($0) == index }.sorted {
             ($0.lastSeen, $0.placement) < ($1.lastSeen, $1.placement)
         }
     }
@@ -49,7 +51,7 @@ struct NaiveTable {
 
     func isOverBucketLimit(_ entry: Entry) -> Bool {
         guard let limits = configuration.limits, let group = entry.group else { return false }
-        return live(in: group).count { bucket($0.key) == bucket(entry.key) } >= limits.perBucket
+        return live(in: group).count { bucket($0) == bucket(entry) } >= limits.perBucket
     }
 
     func isOverTableLimit(_ entry: Entry) -> Bool {
@@ -79,14 +81,14 @@ struct NaiveTable {
 
     /// A contact that is in no list now finds its place.
     mutating func place(_ entry: Entry, wasWaiting: Bool, at now: Instant) {
-        while bucket(entry.key) == bucketCount - 1, bucketCount < configuration.keyBits,
+        while bucket(entry) == bucketCount - 1, bucketCount < configuration.keyBits,
             members(bucketCount - 1, live: true).count >= configuration.k
         {
             bucketCount += 1
             fill(bucketCount - 2)
             fill(bucketCount - 1)
         }
-        let index = bucket(entry.key)
+        let index = bucket(entry)
         var leaving: [Entry] = []
         let overBucket = isOverBucketLimit(entry)
         if overBucket || isOverTableLimit(entry), let group = entry.group {
@@ -99,7 +101,7 @@ struct NaiveTable {
             leaving.append(victim)
         }
         let live = members(index, live: true)
-        if live.count >= configuration.k, !leaving.contains(where: { bucket($0.key) == index }) {
+        if live.count >= configuration.k, !leaving.contains(where: { bucket($0) == index }) {
             guard let victim = live.first(where: { yields($0, to: entry) }) else {
                 wait(entry, wasWaiting: wasWaiting, at: now)
                 return
@@ -108,11 +110,11 @@ struct NaiveTable {
         }
         for victim in leaving { entries[victim.key] = nil }
         put(entry, live: true)
-        for victim in leaving { fill(bucket(victim.key)) }
+        for victim in leaving { fill(bucket(victim)) }
     }
 
     mutating func wait(_ entry: Entry, wasWaiting: Bool, at now: Instant) {
-        let index = bucket(entry.key)
+        let index = bucket(entry)
         let waiting = members(index, live: false)
         let weakest = waiting.filter { $0.rank == waiting.map(\.rank).min() }.first
         if waiting.count < configuration.replacementCacheSize {
@@ -136,7 +138,11 @@ struct NaiveTable {
             return
         }
         let known = entries[key]
-        var entry = known ?? Entry(key: key, group: group, firstSeen: now, lastSeen: now)
+        var entry =
+            known
+            ?? Entry(
+                key: key, prefixLength: Oracle.commonPrefixLength(local, key), group: group, firstSeen: now,
+                lastSeen: now)
         update(&entry)
         guard let known else { return place(entry, wasWaiting: false, at: now) }
         if known.isLive, known.group == entry.group {
@@ -149,7 +155,7 @@ struct NaiveTable {
         }
         entries[key] = nil
         place(entry, wasWaiting: !known.isLive, at: now)
-        if known.isLive, entries[key]?.isLive != true { fill(bucket(key)) }
+        if known.isLive, entries[key]?.isLive != true { fill(bucket(known)) }
     }
 
     mutating func fail(_ key: Key) {
@@ -157,7 +163,7 @@ struct NaiveTable {
         entry.failures += 1
         entries[key] = entry
         guard isHopeless(entry) else { return }
-        let index = bucket(key)
+        let index = bucket(entry)
         if entry.isLive {
             // Try the bucket without it, and see whether anyone comes.
             let before = self
@@ -172,6 +178,6 @@ struct NaiveTable {
 
     mutating func remove(_ key: Key) {
         guard let entry = entries.removeValue(forKey: key) else { return }
-        if entry.isLive { fill(bucket(key)) }
+        if entry.isLive { fill(bucket(entry)) }
     }
 }
