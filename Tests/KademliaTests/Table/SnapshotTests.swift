@@ -139,6 +139,20 @@ struct SnapshotTests {
         #expect(table.failed(far(2)) == [.changed(bucket: 0)])
     }
 
+    @Test("A restored contact that waits but failed too often is not promoted")
+    func hopeless() {
+        let failing = Contact(
+            key: far(2), networkGroup: nil, firstSeen: .minutes(0), lastSeen: .minutes(9), lastOK: .minutes(0),
+            consecutiveFailures: 2)
+        var (table, _) = RoutingTable.restored(
+            from: [Self.bucket(0, [Self.contact(far(1))], [Self.contact(far(3)), failing])], localKey: .zero)
+        #expect(
+            table.remove(far(1)) == [
+                .evicted(far(1), replacedBy: far(3)), .inserted(far(3), bucket: 0), .changed(bucket: 0),
+            ])
+        #expect(UpdateTests.waiting(table) == [far(2)])
+    }
+
     @Test("Random nonsense never traps and never breaks an invariant", arguments: Seeds.first(30))
     func nonsense(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
