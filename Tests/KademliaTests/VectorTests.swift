@@ -2,8 +2,8 @@ import Foundation
 import Kademlia
 import Testing
 
-/// Vectors made with go-libp2p's key space; hashing of ids is tested where the hash is.
-@Suite("Vectors of other implementations")
+/// Keys, orders and prefix lengths computed outside this package; the hashing of ids is tested where the hash is.
+@Suite("Vectors computed elsewhere")
 struct VectorTests {
     struct Vectors: Decodable {
         struct Peer: Decodable {
