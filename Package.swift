@@ -23,7 +23,9 @@ let package = Package(
             dependencies: [
                 "Kademlia", "Multiformats", "CSQLite", "Migrations", .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        .testTarget(name: "KademliaTests", dependencies: ["Kademlia"]),
+        .target(name: "TestSupport", dependencies: ["Kademlia"], path: "Tests/TestSupport"),
+        .testTarget(name: "KademliaTests", dependencies: ["Kademlia", "TestSupport"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "KadStoreTests", dependencies: ["KadStore", "TestSupport"]),
         .testTarget(name: "MultiformatsTests", dependencies: ["Kademlia", "Multiformats"]),
     ],
     swiftLanguageModes: [.v6]

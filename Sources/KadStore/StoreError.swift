@@ -38,6 +38,8 @@ public enum StoreError: Error, Hashable, Sendable {
     case invalidArgument(String)
     /// A record that contradicts itself or the network; the text says how.
     case invalidRecord(String)
+    /// The task was cancelled; what was committed until then stays.
+    case interrupted(done: Int)
     /// The operating system refused.
     case system(operation: String, path: String, code: Int32)
     /// SQLite failed in a way that has no case of its own.
@@ -106,6 +108,7 @@ extension StoreError: CustomStringConvertible {
         case .closed: "The store has been closed."
         case .invalidArgument(let reason): reason
         case .invalidRecord(let reason): reason
+        case .interrupted(let done): "Interrupted after \(done) records. Run the same command again to go on."
         case .system(let operation, let path, let code):
             "\(path): cannot \(operation): \(String(cString: strerror(code)))."
         case .sqlite(let path, let error): "\(path): \(error)"

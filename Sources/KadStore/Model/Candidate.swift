@@ -51,6 +51,13 @@ public struct Identity: Hashable, Sendable {
     public let peer: Peer
     public let label: String
     public let createdAt: Instant
+
+    public init(number: Int64, peer: Peer, label: String, createdAt: Instant) {
+        self.number = number
+        self.peer = peer
+        self.label = label
+        self.createdAt = createdAt
+    }
 }
 
 /// What the store remembers of time itself.

@@ -17,6 +17,8 @@ final class Writer: @unchecked Sendable {
     private let records: RecordWriter
     private var connection: Connection { records.reader.connection }
     private var reader: RecordReader { records.reader }
+    /// For reads on the queue, outside a transaction.
+    var recordWriter: RecordWriter { records }
     private var isUnsynced = false
     private var isClosed = false
     private var dataVersion: Int64 = 0

@@ -1,16 +1,17 @@
 import Kademlia
+import TestSupport
 import Testing
 
 @Suite("Exact nearest-k from a sorted index")
 struct NearestWalkTests {
-    @Test("agrees with brute force on every distribution", arguments: KeySet.allCases)
-    func agreesWithBruteForce(set: KeySet) {
+    @Test("agrees with brute force on every distribution", arguments: IndexKeys.allCases)
+    func agreesWithBruteForce(set: IndexKeys) {
         for seed in UInt64(1)...300 {
             var generator = SeededGenerator(seed: seed)
             let keys = set.keys(count: Int.random(in: 0...300, using: &generator), using: &generator)
             var index = SortedKeys(keys)
             for _ in 0..<4 {
-                let target = KeySet.target(near: keys, using: &generator)
+                let target = IndexKeys.target(near: keys, using: &generator)
                 let count = Int.random(in: 0...40, using: &generator)
                 let result = NearestWalk(target: target, count: count).run(in: &index)
                 #expect(result.isExact)
@@ -23,12 +24,12 @@ struct NearestWalkTests {
 
     @Test(
         "with a filter, agrees with brute force and pays for rejected rows at most three times",
-        arguments: KeySet.allCases)
-    func filtered(set: KeySet) {
+        arguments: IndexKeys.allCases)
+    func filtered(set: IndexKeys) {
         for seed in UInt64(1)...100 {
             var generator = SeededGenerator(seed: seed)
             let keys = set.keys(count: Int.random(in: 0...2000, using: &generator), using: &generator)
-            let target = KeySet.target(near: keys, using: &generator)
+            let target = IndexKeys.target(near: keys, using: &generator)
             let blocked = nearestBlocked(keys, target, &generator)
             var index = SortedKeys(keys) { !blocked.contains($0) }
             let count = Int.random(in: 1...30, using: &generator)
@@ -57,10 +58,10 @@ struct NearestWalkTests {
     @Test("stops at maxRows and says that the answer is inexact")
     func maxRows() {
         var generator = SeededGenerator(seed: 7)
-        let keys = KeySet.clustered.keys(count: 1_000, using: &generator)
+        let keys = IndexKeys.clustered.keys(count: 1_000, using: &generator)
         var index = SortedKeys(keys)
         for limit in [0, 1, 2, 10, 50, 90] {
-            let target = KeySet.target(near: keys, using: &generator)
+            let target = IndexKeys.target(near: keys, using: &generator)
             let result = NearestWalk(target: target, count: 20, maxRows: limit).run(in: &index)
             #expect(result.cost.rows <= limit + 1)
             let exact = bruteForceNearest(index.keys, to: target, count: 20)
@@ -71,13 +72,13 @@ struct NearestWalkTests {
         #expect(everything.isExact)
     }
 
-    @Test("pages joined are the whole order", arguments: KeySet.allCases)
-    func pages(set: KeySet) {
+    @Test("pages joined are the whole order", arguments: IndexKeys.allCases)
+    func pages(set: IndexKeys) {
         for seed in UInt64(1)...40 {
             var generator = SeededGenerator(seed: seed)
             let keys = set.keys(count: Int.random(in: 0...300, using: &generator), using: &generator)
             var index = SortedKeys(keys)
-            let target = KeySet.target(near: keys, using: &generator)
+            let target = IndexKeys.target(near: keys, using: &generator)
             var walk = NearestWalk(target: target, count: Int.random(in: 1...30, using: &generator))
             var joined: [Key] = []
             while true {
@@ -90,8 +91,8 @@ struct NearestWalkTests {
         }
     }
 
-    @Test("reads at most 4,000 rows with 768 seeks on any keys, 33 with 2 on uniform ones", arguments: KeySet.allCases)
-    func costs(set: KeySet) {
+    @Test("reads at most 4,000 rows with 768 seeks on any keys, 33 with 2 on uniform ones", arguments: IndexKeys.allCases)
+    func costs(set: IndexKeys) {
         var most = NearestWalk.Cost()
         var total = 0
         for seed in UInt64(1)...10 {
@@ -99,7 +100,7 @@ struct NearestWalkTests {
             let keys = set.keys(count: 20_000, using: &generator)
             var index = SortedKeys(keys)
             for _ in 0..<40 {
-                let target = KeySet.target(near: keys, using: &generator)
+                let target = IndexKeys.target(near: keys, using: &generator)
                 let result = NearestWalk(target: target, count: 20).run(in: &index)
                 most.rows = max(most.rows, result.cost.rows)
                 most.seeks = max(most.seeks, result.cost.seeks)

@@ -55,15 +55,3 @@ struct SortedKeys: KeyIndex {
         return low
     }
 }
-
-/// What a walk must find: everything sorted.
-func bruteForceNearest(
-    _ keys: [Key], to target: Key, count: Int, after: Distance? = nil, accepts: (Key) -> Bool = { _ in true }
-) -> [Key] {
-    let eligible = keys.filter { key in
-        guard accepts(key) else { return false }
-        guard let after else { return true }
-        return key.distance(to: target) > after
-    }
-    return Array(eligible.sorted { $0.distance(to: target) < $1.distance(to: target) }.prefix(count))
-}

@@ -1,7 +1,7 @@
 import Kademlia
 
 /// Distributions of keys that break wrong searches: uniform ones hide every fault.
-enum KeySet: String, CaseIterable, Sendable {
+package enum IndexKeys: String, CaseIterable, Sendable {
     case uniform
     /// All share 200 bits.
     case clustered
@@ -20,7 +20,7 @@ enum KeySet: String, CaseIterable, Sendable {
     /// The costliest for a walk: from ``zigzagTarget`` the nearest group is a cluster at every second bit, 127 times over.
     case zigzag
 
-    func keys(count: Int, using generator: inout SeededGenerator) -> [Key] {
+    package func keys(count: Int, using generator: inout SeededGenerator) -> [Key] {
         let pivot = Key.random(using: &generator)
         func tail(_ bits: Int, of prefix: Key) -> Key {
             prefix.prefix(bits, followedBy: .random(using: &generator))
@@ -60,11 +60,11 @@ enum KeySet: String, CaseIterable, Sendable {
     }
 
     /// Agrees with the path of ``zigzag`` in every even bit and differs in every odd one.
-    static let zigzagTarget = Key(
+    package static let zigzagTarget = Key(
         0x5555_5555_5555_5555, 0x5555_5555_5555_5555, 0x5555_5555_5555_5555, 0x5555_5555_5555_5555)
 
     /// Targets that matter: members, their neighbours in every sense, and strangers.
-    static func target(near keys: [Key], using generator: inout SeededGenerator) -> Key {
+    package static func target(near keys: [Key], using generator: inout SeededGenerator) -> Key {
         guard !keys.isEmpty else { return .random(using: &generator) }
         let member = keys[Int.random(in: 0..<keys.count, using: &generator)]
         switch Int.random(in: 0..<7, using: &generator) {
@@ -77,4 +77,16 @@ enum KeySet: String, CaseIterable, Sendable {
         default: return .random(using: &generator)
         }
     }
+}
+
+/// What a search must find: everything sorted.
+package func bruteForceNearest(
+    _ keys: [Key], to target: Key, count: Int, after: Distance? = nil, accepts: (Key) -> Bool = { _ in true }
+) -> [Key] {
+    let eligible = keys.filter { key in
+        guard accepts(key) else { return false }
+        guard let after else { return true }
+        return key.distance(to: target) > after
+    }
+    return Array(eligible.sorted { $0.distance(to: target) < $1.distance(to: target) }.prefix(count))
 }

@@ -1,0 +1,205 @@
+import Kademlia
+import Multiformats
+
+/// Loads any number of foreign records in bounded memory: sorts them by key, brings those of one peer together, and
+/// merges them in one pass along the table.
+///
+/// Used by one task. Nothing is written before ``finish(progress:)``; what that has committed stays when it is
+/// interrupted, and loading the same records again completes it.
+public final class BulkLoader {
+    private let store: Store
+    private let writer: Writer
+    private let options: BulkOptions
+    private let peers: RunSorter
+    private let candidates: RunSorter
+    private var codec = ImportedPeerCodec()
+
+    /// Rows of one transaction: about 2 MiB of log, some 40 ms in which other writers wait.
+    private static let chunk = 16_384
+
+    init(store: Store, writer: Writer, options: BulkOptions) {
+        self.store = store
+        self.writer = writer
+        self.options = options
+        peers = RunSorter(memoryLimit: options.memoryLimit)
+        candidates = RunSorter(memoryLimit: options.memoryLimit / 4)
+    }
+
+    /// Takes a record. The id is hashed here, once for each record.
+    ///
+    /// - Throws: ``StoreError/invalidArgument(_:)`` when the id is none of the network; ``StoreError/diskFull(path:)``
+    ///   and the like from temporary files.
+    public func add(_ peer: ImportedPeer) throws(StoreError) {
+        let key = try store.network.key(of: peer.id)
+        try peers.add(
+            keyCount: Key.byteCount, { bytes in key.withBytes { bytes.append(contentsOf: $0) } },
+            payload: { codec.append(peer, to: &$0) })
+    }
+
+    /// Takes an address without an id.
+    public func add(_ candidate: Candidate) throws(StoreError) {
+        try candidates.add(
+            keyCount: candidate.address.bytes.count, { $0.append(contentsOf: candidate.address.bytes) },
+            payload: { bytes in
+                ImportedPeerCodec.append(candidate.firstSeen.milliseconds, to: &bytes)
+                ImportedPeerCodec.append(candidate.lastSeen.milliseconds, to: &bytes)
+                ImportedPeerCodec.append(candidate.lastTried, to: &bytes)
+                Varint.append(UInt64(clamping: candidate.tries), to: &bytes)
+                Varint.append(UInt64(codec.number(of: candidate.source)), to: &bytes)
+            })
+    }
+
+    /// Merges everything that was added.
+    ///
+    /// - Parameter progress: called now and then with the number of records that are done.
+    public func finish(progress: (@Sendable (Int) -> Void)? = nil) async throws(StoreError) -> BulkSummary {
+        let pass = Pass(peers: peers, candidates: candidates, codec: codec, options: options, network: store.network)
+        while try await writer.perform({ try pass.step($0, limit: Self.chunk) }) {
+            progress?(pass.done)
+            if Task.isCancelled { throw .interrupted(done: pass.done) }
+        }
+        progress?(pass.done)
+        if !options.isDryRun { try await writer.perform { try $0.flush() } }
+        return pass.summary
+    }
+}
+
+/// The state of a load between its transactions. Touched on the writer's queue, one step at a time.
+private final class Pass: @unchecked Sendable {
+    private let peers: RunSorter
+    private let candidates: RunSorter
+    private let codec: ImportedPeerCodec
+    private let options: BulkOptions
+    private let network: Network
+    private var head: RunRecord?
+    private var candidateHead: RunRecord?
+    private var isStarted = false
+    private(set) var summary = BulkSummary()
+    private(set) var done = 0
+
+    init(
+        peers: RunSorter, candidates: RunSorter, codec: ImportedPeerCodec, options: BulkOptions, network: Network
+    ) {
+        self.peers = peers
+        self.candidates = candidates
+        self.codec = codec
+        self.options = options
+        self.network = network
+    }
+
+    /// One transaction's worth of rows.
+    ///
+    /// - Returns: whether there is more.
+    func step(_ writer: Writer, limit: Int) throws -> Bool {
+        if !isStarted {
+            isStarted = true
+            try writer.commitPending()
+            head = try peers.next()
+            candidateHead = try candidates.next()
+        }
+        guard head != nil || candidateHead != nil else { return false }
+        let before = (summary, done)
+        do {
+            if options.isDryRun {
+                try merge(writer.recordWriter, limit)
+            } else {
+                try writer.transaction { try merge($0, limit) }
+            }
+        } catch {
+            (summary, done) = before
+            throw error
+        }
+        return head != nil || candidateHead != nil
+    }
+
+    private func merge(_ records: RecordWriter, _ limit: Int) throws {
+        var rows = 0
+        while rows < limit, let first = head {
+            try mergePeer(first, records)
+            rows += 1
+        }
+        while rows < limit, let first = candidateHead {
+            try mergeCandidate(first, records)
+            rows += 1
+        }
+    }
+
+    /// Merges all records of one peer.
+    private func mergePeer(_ first: RunRecord, _ records: RecordWriter) throws {
+        guard let key = Key(bytes: first.key) else { throw StoreError.invalidRecord("a key of a run is damaged") }
+        let stored = try records.reader.record(of: key)
+        var merged = stored
+        var next: RunRecord? = first
+        while let entry = next, entry.hasKey(of: first) {
+            let foreign = try codec.read(entry.payload)
+            var record: PeerRecord
+            if let merged {
+                record = merged
+            } else {
+                let firstSeen = foreign.firstSeen ?? foreign.lastSeen ?? options.now
+                record = PeerRecord(
+                    peer: Peer(id: foreign.id, key: key), firstSeen: firstSeen, source: foreign.source)
+            }
+            record.merge(foreign, trustingHistory: options.trustsHistory)
+            merged = record
+            done += 1
+            next = try peers.next()
+        }
+        head = next
+        if stored == nil {
+            summary.peers.added += 1
+        } else if stored == merged {
+            summary.peers.unchanged += 1
+        } else {
+            summary.peers.updated += 1
+        }
+        if !options.isDryRun { try records.replace(stored, with: merged, key: key) }
+    }
+
+    private func mergeCandidate(_ first: RunRecord, _ records: RecordWriter) throws {
+        let address = try Multiaddr(bytes: first.key)
+        let stored = try records.reader.candidate(at: address)
+        var merged = stored
+        var next: RunRecord? = first
+        while let entry = next, entry.hasKey(of: first) {
+            var rest = entry.payload
+            let firstSeen = Instant(milliseconds: try ImportedPeerCodec.integer(&rest))
+            let lastSeen = Instant(milliseconds: try ImportedPeerCodec.integer(&rest))
+            let lastTried = try ImportedPeerCodec.instant(&rest)
+            let tries = Int(clamping: try Varint.read(from: &rest))
+            let source = codec.source(Int(clamping: try Varint.read(from: &rest)))
+            var candidate =
+                merged
+                ?? Candidate(address: address, firstSeen: firstSeen, lastSeen: lastSeen, source: source)
+            // Stamps equal to the load's own time mean that the file has none: they tell nothing new.
+            if stored == nil || lastSeen != options.now {
+                candidate.firstSeen = min(candidate.firstSeen, firstSeen)
+                candidate.lastSeen = max(candidate.lastSeen, lastSeen)
+            }
+            if options.trustsHistory {
+                candidate.tries = max(candidate.tries, tries)
+                if let lastTried { candidate.lastTried = max(candidate.lastTried ?? lastTried, lastTried) }
+            }
+            merged = candidate
+            done += 1
+            next = try candidates.next()
+        }
+        candidateHead = next
+        if stored == nil {
+            summary.candidates.added += 1
+        } else if stored == merged {
+            summary.candidates.unchanged += 1
+        } else {
+            summary.candidates.updated += 1
+        }
+        if !options.isDryRun { try records.replace(stored, with: merged, address: address) }
+    }
+}
+
+extension Store {
+    /// Begins a bulk load of foreign records.
+    public func bulkLoader(_ options: BulkOptions) throws(StoreError) -> BulkLoader {
+        guard let writer else { throw .readOnly(path: path) }
+        return BulkLoader(store: self, writer: writer, options: options)
+    }
+}

@@ -1,0 +1,75 @@
+import Kademlia
+
+/// A piece of a full copy of a store.
+public enum RestoreItem: Hashable, Sendable {
+    case peer(PeerRecord)
+    case candidate(Candidate)
+    case tombstone(Tombstone)
+    case identity(Identity)
+    /// After the peers that are its contacts, and after its identity.
+    case bucket(BucketSnapshot, identity: Int64)
+    case clock(ClockMark)
+}
+
+extension Store {
+    /// Fills an empty store with every field as it is given: all of it, or, when anything fails, nothing.
+    ///
+    /// - Parameter next: gives the items one by one, nil at the end. Runs on the store's own queue, inside the one
+    ///   transaction; whatever it throws ends the restore and reaches the caller.
+    /// - Returns: how many items there were.
+    /// - Throws: ``StoreError/notEmpty(path:)``, other cases of ``StoreError``, and what `next` throws.
+    @discardableResult
+    public func restore(_ next: @escaping @Sendable () throws -> RestoreItem?) async throws -> Int {
+        guard let writer else { throw StoreError.readOnly(path: path) }
+        let path = self.path
+        let outcome: Result<Int, any Error> = try await writer.perform { writer in
+            do {
+                try writer.commitPending()
+                let count = try writer.transaction { records in
+                    let connection = records.reader.connection
+                    for table in Self.contents where try connection.integer(table) != 0 {
+                        throw StoreError.notEmpty(path: path)
+                    }
+                    var count = 0
+                    while let item = try next() {
+                        try records.insert(item)
+                        count += 1
+                    }
+                    return count
+                }
+                try writer.flush()
+                return .success(count)
+            } catch {
+                return .failure(error)
+            }
+        }
+        do {
+            return try outcome.get()
+        } catch let error as SQLiteError {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// What must be empty.
+    private static let contents: [StaticString] = [
+        "SELECT EXISTS (SELECT 1 FROM peer)", "SELECT EXISTS (SELECT 1 FROM candidate)",
+        "SELECT EXISTS (SELECT 1 FROM tombstone)", "SELECT EXISTS (SELECT 1 FROM identity)",
+    ]
+}
+
+extension RecordWriter {
+    fileprivate func insert(_ item: RestoreItem) throws {
+        switch item {
+        case .peer(let record):
+            guard try reader.record(of: record.key) == nil else {
+                throw StoreError.invalidRecord("peer \(record.key.hex(byteCount: reader.width)) is there twice")
+            }
+            try replace(nil, with: record, key: record.key)
+        case .candidate(let candidate): try replace(nil, with: candidate, address: candidate.address)
+        case .tombstone(let tombstone): try write(tombstone)
+        case .identity(let identity): try insert(identity)
+        case .bucket(let bucket, let identity): try write(bucket, identity: identity)
+        case .clock(let mark): try write(mark)
+        }
+    }
+}
