@@ -16,7 +16,8 @@ let package = Package(
         .target(name: "Kademlia"),
         // Peer ids and multiaddrs, as pure as the core.
         .target(name: "Multiformats", dependencies: ["Kademlia"]),
-        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
         .target(name: "Migrations", path: "Migrations", resources: [.embedInCode("V0001_store.sql")]),
         .target(
             name: "KadStore",
@@ -24,7 +25,8 @@ let package = Package(
                 "Kademlia", "Multiformats", "CSQLite", "Migrations", .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(name: "TestSupport", dependencies: ["Kademlia"], path: "Tests/TestSupport"),
-        .testTarget(name: "KademliaTests", dependencies: ["Kademlia", "TestSupport"], resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "KademliaTests", dependencies: ["Kademlia", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "KadStoreTests", dependencies: ["KadStore", "TestSupport"]),
         .testTarget(name: "MultiformatsTests", dependencies: ["Kademlia", "Multiformats"]),
     ],

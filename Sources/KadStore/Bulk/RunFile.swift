@@ -6,6 +6,10 @@ import Musl
 import Darwin
 #endif
 
+// Inside a type with methods of the same names, the C functions need others.
+private let systemWrite = write
+private let systemRead = read
+
 /// A temporary file without a name: it is gone when it is closed, whatever happens to the process.
 final class RunFile {
     private let descriptor: Int32
@@ -56,13 +60,7 @@ final class RunFile {
         var written = 0
         while written < buffer.count {
             let count = buffer.withUnsafeBytes { bytes in
-                #if canImport(Glibc)
-                Glibc.write(descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
-                #elseif canImport(Musl)
-                Musl.write(descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
-                #else
-                Darwin.write(descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
-                #endif
+                systemWrite(descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
@@ -84,13 +82,7 @@ final class RunFile {
         repeat {
             count = bytes.withUnsafeMutableBytes { buffer in
                 guard let base = buffer.baseAddress else { return 0 }
-                #if canImport(Glibc)
-                return Glibc.read(descriptor, base + start, Self.bufferSize)
-                #elseif canImport(Musl)
-                return Musl.read(descriptor, base + start, Self.bufferSize)
-                #else
-                return Darwin.read(descriptor, base + start, Self.bufferSize)
-                #endif
+                return systemRead(descriptor, base + start, Self.bufferSize)
             }
         } while count < 0 && errno == EINTR
         guard count >= 0 else { throw .system(operation: "read a temporary file", path: folder, code: errno) }

@@ -5,9 +5,4 @@ import Multiformats
 public struct Peer: Hashable, Sendable {
     public let id: PeerID
     public let key: Key
-
-    init(id: PeerID, key: Key) {
-        self.id = id
-        self.key = key
-    }
 }

@@ -91,7 +91,9 @@ struct NearestWalkTests {
         }
     }
 
-    @Test("reads at most 4,000 rows with 768 seeks on any keys, 33 with 2 on uniform ones", arguments: IndexKeys.allCases)
+    @Test(
+        "reads at most 4,000 rows with 768 seeks on any keys, 33 with 2 on uniform ones",
+        arguments: IndexKeys.allCases)
     func costs(set: IndexKeys) {
         var most = NearestWalk.Cost()
         var total = 0
