@@ -41,7 +41,7 @@ struct Migrator {
         try lock.withLock(waitMilliseconds: wait) {
             // A persistent property of the file; it cannot be set inside a transaction.
             try connection.execute("PRAGMA journal_mode = WAL")
-            try connection.transaction {
+            try connection.writeTransaction {
                 // Read again under the lock: another process may have been first.
                 let kind = try inspect()
                 let from: Int
