@@ -11,10 +11,10 @@ struct CheckTests {
         arguments: [
             "UPDATE peer SET key = CAST(x'00' || substr(key, 2) AS BLOB)", "UPDATE peer SET addresses = x'ff01'",
             "UPDATE peer SET id = x''", "UPDATE peer SET first_seen = last_seen + 1",
-            "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1", "UPDATE peer SET agent = 77",
-            "UPDATE peer SET successes = -1", "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1)",
+            "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1",
+            "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1", "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1)",
             "UPDATE failure SET class = 99", "UPDATE member SET prefix = prefix + 1 WHERE role = 0",
-            "UPDATE identity SET key = CAST(x'00' || substr(key, 2) AS BLOB)",
+            "UPDATE identity SET key = CAST(x'ff' || substr(key, 2) AS BLOB)",
         ])
     func damage(sql: String) async throws {
         let scratch = Scratch()
@@ -25,7 +25,7 @@ struct CheckTests {
             try store.record(.failed(peer, address: .test(3), .refused, at: .seconds(1)))
             let identity = try await store.identity(try store.peer(at: Key(1, 0, 0, 0)).id)
             let buckets = [0, 1].map { index in
-                let live = index == 0 ? [Contact(key: key, networkGroup: nil, firstSeen: .seconds(0), lastSeen: .seconds(0))] : []
+                let live = index == 0 ? [Contact.test(key)] : []
                 return BucketSnapshot(index: index, refreshedAt: nil, live: live, replacements: [])
             }
             for bucket in buckets { try store.record(.bucket(bucket, identity: identity.number)) }

@@ -163,7 +163,9 @@ struct NearestTests {
         try await store.close()
     }
 
-    @Test("uniform keys cost at most 33 rows and 2 searches on average, at any size", arguments: [1_000, 10_000, 50_000])
+    @Test(
+        "uniform keys cost at most 33 rows and 2 searches on average, at any size",
+        arguments: [1_000, 10_000, 50_000])
     func uniformCost(count: Int) async throws {
         let scratch = Scratch()
         try await scratch.withStore { store in

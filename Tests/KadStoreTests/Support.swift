@@ -46,6 +46,12 @@ extension Instant {
     static func seconds(_ seconds: Int64) -> Instant { Instant(milliseconds: 1_700_000_000_000 + seconds * 1_000) }
 }
 
+extension Contact {
+    static func test(_ key: Key) -> Contact {
+        Contact(key: key, networkGroup: nil, firstSeen: .seconds(0), lastSeen: .seconds(0))
+    }
+}
+
 extension Multiaddr {
     static func test(_ index: Int) -> Multiaddr {
         Multiaddr(ip: .v4(0x0a00_0000 | UInt32(truncatingIfNeeded: index & 0xff_ffff)), tcp: 4001)
