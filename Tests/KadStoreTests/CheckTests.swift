@@ -9,7 +9,8 @@ struct CheckTests {
     @Test(
         "finds what SQLite cannot see",
         arguments: [
-            "UPDATE peer SET key = CAST(x'00' || substr(key, 2) AS BLOB)", "UPDATE peer SET addresses = x'ff01'",
+            "UPDATE peer SET key = CAST(x'00' || substr(key, 2) AS BLOB)",
+            "UPDATE peer SET addresses = x'ff01'",
             "UPDATE peer SET id = x''", "UPDATE peer SET first_seen = last_seen + 1",
             "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1",
             "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1", "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1)",

@@ -20,7 +20,13 @@ struct Migrator {
 
     /// What the file is, by what SQLite says of it: it is never opened in another way, because closing it would drop the
     /// locks of connections that this process has.
+    /// In one view: another process may be making the file a store right now.
     func inspect() throws -> FileKind {
+        guard !connection.isInTransaction else { return try look() }
+        return try connection.readTransaction { try look() }
+    }
+
+    private func look() throws -> FileKind {
         let application = try connection.integer("PRAGMA application_id")
         let version = Int(try connection.integer("PRAGMA user_version"))
         if application == Self.applicationID {
