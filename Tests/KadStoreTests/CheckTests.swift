@@ -13,7 +13,8 @@ struct CheckTests {
             "UPDATE peer SET addresses = x'ff01'",
             "UPDATE peer SET id = x''", "UPDATE peer SET first_seen = last_seen + 1",
             "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1",
-            "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1", "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1)",
+            "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1",
+            "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1)",
             "UPDATE failure SET class = 99", "UPDATE member SET prefix = prefix + 1 WHERE role = 0",
             "UPDATE identity SET key = CAST(x'ff' || substr(key, 2) AS BLOB)",
         ])
