@@ -41,7 +41,8 @@ CREATE TABLE protocol_set (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE) S
 CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
 -- The hot table: the key is the order of the file, so a nearest-k is two range scans.
--- Columns that a nearest-k reads come first.
+-- Columns that a nearest-k reads come first. agent, protocols and source are rows of the tables above; no foreign keys,
+-- because each would cost a search for every row that is written: a check looks instead.
 CREATE TABLE peer (
     key        BLOB PRIMARY KEY,
     id         BLOB NOT NULL,
@@ -55,9 +56,9 @@ CREATE TABLE peer (
     rtt_var_us INTEGER,
     successes  INTEGER NOT NULL DEFAULT 0,
     days_seen  INTEGER NOT NULL DEFAULT 1,
-    agent      INTEGER REFERENCES agent,
-    protocols  INTEGER REFERENCES protocol_set,
-    source     INTEGER REFERENCES source
+    agent      INTEGER,
+    protocols  INTEGER,
+    source     INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- Failures by peer, address and class. An empty address means the peer as a whole.
@@ -92,7 +93,7 @@ CREATE TABLE candidate (
     last_seen  INTEGER NOT NULL,
     last_tried INTEGER,
     tries      INTEGER NOT NULL DEFAULT 0,
-    source     INTEGER REFERENCES source
+    source     INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- What is left of a dropped peer, so that gossip does not bring it back with a clean slate.

@@ -68,7 +68,7 @@ public final class BulkLoader {
 private final class Pass: @unchecked Sendable {
     private let peers: RunSorter
     private let candidates: RunSorter
-    private let codec: ImportedPeerCodec
+    private var codec: ImportedPeerCodec
     private let options: BulkOptions
     private let network: Network
     private var head: RunRecord?
@@ -183,12 +183,12 @@ private final class Pass: @unchecked Sendable {
         var merged = stored
         var next: RunRecord? = first
         while let entry = next, entry.hasKey(of: first) {
-            var rest = entry.payload
-            let firstSeen = Instant(milliseconds: try ImportedPeerCodec.integer(&rest))
-            let lastSeen = Instant(milliseconds: try ImportedPeerCodec.integer(&rest))
-            let lastTried = try ImportedPeerCodec.instant(&rest)
-            let tries = Int(clamping: try Varint.read(from: &rest))
-            let source = codec.source(Int(clamping: try Varint.read(from: &rest)))
+            var payload = PayloadReader(entry.payload)
+            let firstSeen = Instant(milliseconds: try payload.integer())
+            let lastSeen = Instant(milliseconds: try payload.integer())
+            let lastTried = try payload.instant()
+            let tries = Int(clamping: try payload.varint())
+            let source = codec.source(Int(clamping: try payload.varint()))
             var candidate =
                 merged
                 ?? Candidate(address: address, firstSeen: firstSeen, lastSeen: lastSeen, source: source)

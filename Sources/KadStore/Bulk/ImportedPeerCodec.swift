@@ -6,6 +6,8 @@ struct ImportedPeerCodec {
     /// Sources are few (one a file), so they are kept once.
     private var sources: [String] = []
     private var sourceNumbers: [String: Int] = [:]
+    private var agents = LatestPart<String?>()
+    private var protocols = LatestPart<[String]?>()
 
     mutating func append(_ peer: ImportedPeer, to bytes: inout [UInt8]) {
         Self.append(peer.id.bytes, to: &bytes)
@@ -22,9 +24,11 @@ struct ImportedPeerCodec {
         } else {
             bytes.append(0)
         }
-        Self.append(peer.agent, to: &bytes)
-        Varint.append(UInt64(peer.protocols.count), to: &bytes)
-        for name in peer.protocols { Self.append(name, to: &bytes) }
+        Self.framed(&bytes) { Self.append(peer.agent, to: &$0) }
+        Self.framed(&bytes) { bytes in
+            Varint.append(UInt64(peer.protocols.count), to: &bytes)
+            for name in peer.protocols { Self.append(name, to: &bytes) }
+        }
         Varint.append(UInt64(peer.addresses.count), to: &bytes)
         for entry in peer.addresses {
             Self.append(entry.address.bytes, to: &bytes)
@@ -44,49 +48,42 @@ struct ImportedPeerCodec {
     }
 
     /// - Throws: what a temporary file that changed under us leads to.
-    func read(_ payload: ArraySlice<UInt8>) throws -> ImportedPeer {
-        var rest = payload
-        guard let id = PeerID(try Self.bytes(&rest)) else { throw Self.damaged }
+    mutating func read(_ payload: ArraySlice<UInt8>) throws -> ImportedPeer {
+        var reader = PayloadReader(payload)
+        guard let id = PeerID(try reader.bytes()) else { throw PayloadReader.damaged }
         var peer = ImportedPeer(id: id)
-        let source = Int(clamping: try Varint.read(from: &rest))
-        peer.source = source > 0 && source <= sources.count ? sources[source - 1] : nil
-        peer.firstSeen = try Self.instant(&rest)
-        peer.lastSeen = try Self.instant(&rest)
-        peer.lastOK = try Self.instant(&rest)
-        peer.successes = Int(clamping: try Varint.read(from: &rest))
-        peer.daysSeen = UInt32(truncatingIfNeeded: try Varint.read(from: &rest))
-        if rest.popFirst() == 1 {
-            peer.rtt = RTTEstimate(smoothed: try Self.integer(&rest), variation: try Self.integer(&rest))
+        peer.source = source(Int(clamping: try reader.varint()))
+        peer.firstSeen = try reader.instant()
+        peer.lastSeen = try reader.instant()
+        peer.lastOK = try reader.instant()
+        peer.successes = Int(clamping: try reader.varint())
+        peer.daysSeen = UInt32(truncatingIfNeeded: try reader.varint())
+        if try reader.flag() {
+            peer.rtt = RTTEstimate(smoothed: try reader.integer(), variation: try reader.integer())
         }
-        peer.agent = try Self.string(&rest)
-        let protocols = try Varint.read(from: &rest)
-        for _ in 0..<min(protocols, UInt64(rest.count)) {
-            if let name = try Self.string(&rest) { peer.protocols.append(name) }
+        peer.agent = try agents.read(&reader) { try $0.string() }
+        peer.protocols =
+            try protocols.read(&reader) { reader in
+                try reader.list { try $0.string() ?? "" }
+            } ?? []
+        peer.addresses = try reader.list { reader in
+            var entry = ImportedPeer.Address(try Multiaddr(bytes: try reader.bytes()))
+            entry.firstSeen = try reader.instant()
+            entry.lastSeen = try reader.instant()
+            entry.lastOK = try reader.instant()
+            entry.failures = Int(clamping: try reader.varint())
+            return entry
         }
-        let addresses = try Varint.read(from: &rest)
-        for _ in 0..<min(addresses, UInt64(rest.count)) {
-            var entry = ImportedPeer.Address(try Multiaddr(bytes: try Self.bytes(&rest)))
-            entry.firstSeen = try Self.instant(&rest)
-            entry.lastSeen = try Self.instant(&rest)
-            entry.lastOK = try Self.instant(&rest)
-            entry.failures = Int(clamping: try Varint.read(from: &rest))
-            peer.addresses.append(entry)
-        }
-        let failures = try Varint.read(from: &rest)
-        for _ in 0..<min(failures, UInt64(rest.count)) {
-            let address = try Self.bytes(&rest)
-            guard let failureClass = FailureClass(rawValue: rest.popFirst() ?? 0) else { throw Self.damaged }
-            peer.failures.append(
-                FailureRecord(
-                    address: address.isEmpty ? nil : try Multiaddr(bytes: address), failureClass: failureClass,
-                    count: Int(clamping: try Varint.read(from: &rest)),
-                    firstAt: Instant(milliseconds: try Self.integer(&rest)),
-                    lastAt: Instant(milliseconds: try Self.integer(&rest))))
+        peer.failures = try reader.list { reader in
+            let address = try reader.bytes()
+            guard let failureClass = FailureClass(rawValue: try reader.byte()) else { throw PayloadReader.damaged }
+            return FailureRecord(
+                address: address.isEmpty ? nil : try Multiaddr(bytes: address), failureClass: failureClass,
+                count: Int(clamping: try reader.varint()), firstAt: Instant(milliseconds: try reader.integer()),
+                lastAt: Instant(milliseconds: try reader.integer()))
         }
         return peer
     }
-
-    private static let damaged = StoreError.invalidRecord("a temporary file of the import has changed; run it again")
 
     /// 0 is no source.
     mutating func number(of source: String?) -> Int {
@@ -98,6 +95,15 @@ struct ImportedPeerCodec {
     }
 
     func source(_ number: Int) -> String? { number > 0 && number <= sources.count ? sources[number - 1] : nil }
+
+    /// What `body` appends, with its length in four bytes before it: a part that can be compared before it is read.
+    private static func framed(_ bytes: inout [UInt8], _ body: (inout [UInt8]) -> Void) {
+        let start = bytes.count
+        bytes.append(contentsOf: repeatElement(0, count: 4))
+        body(&bytes)
+        let count = UInt32(clamping: bytes.count - start - 4)
+        for place in 0..<4 { bytes[start + place] = UInt8(truncatingIfNeeded: count >> UInt32(8 * place)) }
+    }
 
     static func append(_ part: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
         Varint.append(UInt64(part.count), to: &bytes)
@@ -120,29 +126,20 @@ struct ImportedPeerCodec {
         bytes.append(1)
         append(instant.milliseconds, to: &bytes)
     }
+}
 
-    static func bytes(_ rest: inout ArraySlice<UInt8>) throws -> ArraySlice<UInt8> {
-        let count = try Varint.read(from: &rest)
-        guard count <= UInt64(rest.count) else { throw damaged }
-        defer { rest = rest.dropFirst(Int(count)) }
-        return rest.prefix(Int(count))
-    }
+/// A part of a payload that is mostly the same as in the payload before: it is then not read again, and shares its storage.
+private struct LatestPart<Value> {
+    private var bytes: [UInt8] = []
+    private var value: Value?
 
-    static func string(_ rest: inout ArraySlice<UInt8>) throws -> String? {
-        let count = try Varint.read(from: &rest)
-        guard count > 0 else { return nil }
-        guard count - 1 <= UInt64(rest.count) else { throw damaged }
-        defer { rest = rest.dropFirst(Int(count - 1)) }
-        return String(decoding: rest.prefix(Int(count - 1)), as: UTF8.self)
-    }
-
-    static func integer(_ rest: inout ArraySlice<UInt8>) throws -> Int64 {
-        let zigzag = try Varint.read(from: &rest)
-        return Int64(bitPattern: (zigzag >> 1) ^ (0 &- (zigzag & 1)))
-    }
-
-    static func instant(_ rest: inout ArraySlice<UInt8>) throws -> Instant? {
-        guard rest.popFirst() == 1 else { return nil }
-        return Instant(milliseconds: try integer(&rest))
+    mutating func read(_ reader: inout PayloadReader, _ body: (inout PayloadReader) throws -> Value) throws -> Value {
+        let part = try reader.frame()
+        if let value, part.count == bytes.count, part.elementsEqual(bytes) { return value }
+        var inner = PayloadReader(part)
+        let read = try body(&inner)
+        bytes = Array(part)
+        value = read
+        return read
     }
 }

@@ -12,6 +12,8 @@ final class StringTables {
     /// What was looked up last in each table: neighbours mostly share their agent, protocols and source.
     private var latest: [(name: String, number: Int64)] = [("", 0), ("", 0), ("", 0)]
 
+    private var latestProtocols: (names: [String], number: Int64?) = ([], nil)
+
     /// Caches are emptied beyond this many entries each: a crawl may meet very many agents.
     private static let cacheLimit = 8_192
 
@@ -70,10 +72,21 @@ final class StringTables {
         return remember(table, name, number)
     }
 
+    /// The row number of a protocol list; nil for an empty one.
+    func intern(protocols: [String]) throws(SQLiteError) -> Int64? {
+        guard !protocols.isEmpty else { return nil }
+        // Comparing equal lists that share their storage is one comparison of addresses.
+        if let number = latestProtocols.number, latestProtocols.names == protocols { return number }
+        let number = try intern(.protocolSet, protocols.joined(separator: "\n"))
+        latestProtocols = (protocols, number)
+        return number
+    }
+
     /// Forgets row numbers: after a rollback they may belong to nobody.
     func forgetNumbers() {
         numbers = [[:], [:], [:]]
         latest = [("", 0), ("", 0), ("", 0)]
+        latestProtocols = ([], nil)
     }
 
     private func remember(_ table: Table, _ name: String, _ number: Int64) -> Int64 {
@@ -83,10 +96,6 @@ final class StringTables {
     }
 
     /// Protocols are joined by newlines, which no protocol name contains: they are stored as one string.
-    static func join(_ protocols: [String]) -> String? {
-        protocols.isEmpty ? nil : protocols.joined(separator: "\n")
-    }
-
     static func split(_ names: String?) -> [String] {
         names?.split(separator: "\n").map(String.init) ?? []
     }

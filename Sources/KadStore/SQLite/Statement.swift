@@ -118,6 +118,14 @@ final class Statement {
         return self
     }
 
+    /// Binds bytes that SQLite is not to copy: they must stay where they are until the statement is reset.
+    @discardableResult
+    func bind(_ index: Int32, borrowing bytes: UnsafeRawBufferPointer) -> Self {
+        guard let start = bytes.baseAddress, !bytes.isEmpty else { return bind(index, bytes: bytes) }
+        sqlite3_bind_blob(handle, index, start, Int32(clamping: bytes.count), nil)
+        return self
+    }
+
     // MARK: Columns, from 0
 
     func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }

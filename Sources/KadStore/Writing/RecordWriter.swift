@@ -58,16 +58,20 @@ final class RecordWriter {
         let base = AddressCodec.Base(
             firstSeen: record.firstSeen, lastSeen: record.lastSeen, lastOK: record.lastOK, source: source)
         let addresses = try AddressCodec.encode(record.addresses, base: base) { try strings.intern(.source, $0) }
-        upsert.bind(1, record.key, width: width).bind(2, record.id.bytes).bind(3, addresses)
+        upsert.bind(1, record.key, width: width)
             .bind(4, record.firstSeen.milliseconds).bind(5, record.lastSeen.milliseconds)
             .bind(6, record.lastOK?.milliseconds).bind(7, record.backoff?.notBefore?.milliseconds)
             .bind(8, record.backoff?.notBefore == nil ? nil : record.backoff?.waitMilliseconds)
             .bind(9, record.rtt?.smoothed).bind(10, record.rtt?.variation)
             .bind(11, Int64(record.successes)).bind(12, Int64(record.daysSeen))
             .bind(13, try record.agent.map { try strings.intern(.agent, $0) })
-            .bind(14, try StringTables.join(record.protocols).map { try strings.intern(.protocolSet, $0) })
+            .bind(14, try strings.intern(protocols: record.protocols))
             .bind(15, source)
-        try upsert.run()
+        try record.id.bytes.withUnsafeBytes { id in
+            try addresses.withUnsafeBytes { addresses in
+                try upsert.bind(2, borrowing: id).bind(3, borrowing: addresses).run()
+            }
+        }
     }
 
     private func insert(_ failure: FailureRecord, of key: Key) throws {
