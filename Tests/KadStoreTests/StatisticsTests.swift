@@ -44,6 +44,21 @@ struct StatisticsTests {
         }
     }
 
+    @Test("and records agree on who is failing, class by class", arguments: FailureClass.allCases)
+    func standing(failureClass: FailureClass) async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            let key = Key(1, 0, 0, 0)
+            try store.hear(key)
+            try store.record(.failed(try store.peer(at: key), address: nil, failureClass, at: .seconds(1)))
+            let statistics = try await store.statistics()
+            let standing = try store.record(of: key)?.standing
+            #expect(standing == (failureClass.countsAgainstPeer ? .failing : .unverified))
+            #expect(statistics.failing == (failureClass.countsAgainstPeer ? 1 : 0))
+            #expect(statistics.unverified == (failureClass.countsAgainstPeer ? 0 : 1))
+        }
+    }
+
     @Test("quantiles are right to within 6 %")
     func quantiles() {
         var histogram = LogHistogram()

@@ -21,7 +21,9 @@ struct PeerTally {
         let query = try reader.connection.statement(
             """
             SELECT key, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, agent, protocols,
-                   source, (SELECT max(last_at) FROM failure WHERE failure.key = peer.key)
+                   source,
+                   (SELECT max(last_at) FROM failure
+                    WHERE failure.key = peer.key AND class NOT IN (7, 9, 10, 11)) -- FailureClass.countsAgainstPeer
             FROM peer WHERE key > ?1 ORDER BY key LIMIT ?2
             """)
         defer { query.reset() }

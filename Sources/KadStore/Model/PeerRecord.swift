@@ -66,19 +66,21 @@ extension PeerRecord {
     /// Failures in all, over addresses and classes.
     public var failureCount: Int { failures.reduce(0) { $0.addingSaturated($1.count) } }
 
-    /// When it last failed.
-    public var lastFailure: Instant? { failures.map(\.lastAt).max() }
+    /// When it last failed in a way that speaks against it.
+    public var lastFailure: Instant? {
+        failures.lazy.filter(\.failureClass.countsAgainstPeer).map(\.lastAt).max()
+    }
 
     /// What history says, for people.
     public var standing: Standing {
         if let lastOK { return lastFailure.map { $0 > lastOK } ?? false ? .failing : .answered }
-        return failures.isEmpty ? .unverified : .failing
+        return lastFailure == nil ? .unverified : .failing
     }
 
     public enum Standing: String, Hashable, Sendable, CaseIterable {
         /// Its last dial succeeded.
         case answered
-        /// Heard of, never dialled.
+        /// Heard of, and nothing known for or against it.
         case unverified
         /// Failed since it last answered.
         case failing

@@ -43,6 +43,15 @@ public enum FailureClass: UInt8, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// Whether it speaks against the peer. A wrong identity is the fault of the address, a busy peer lives, and what we
+    /// cancelled or could not do ourselves says nothing.
+    public var countsAgainstPeer: Bool {
+        switch self {
+        case .timeout, .refused, .reset, .unreachable, .negotiation, .badResponse, .stream: true
+        case .identityMismatch, .busy, .cancelled, .local: false
+        }
+    }
+
     public init?(name: some StringProtocol) {
         guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = match
