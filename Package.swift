@@ -6,7 +6,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "Kademlia", targets: ["Kademlia"]),
-        .library(name: "KadStore", targets: ["KadStore"]),
+        .library(name: "KadStore", targets: ["KadStore", "Multiformats"]),
         .executable(name: "kadstore", targets: ["KadStoreCLI"]),
     ],
     dependencies: [

@@ -36,6 +36,8 @@ public final class Store: Sendable {
     /// Nil when opened for reading.
     let writer: Writer?
     let pending: PendingWrites
+    /// Where long reads run.
+    let maintenance: DispatchQueue
     private let keys: Mutex<KeyCache>
 
     /// The default of ``peerCap``.
@@ -51,6 +53,7 @@ public final class Store: Sendable {
         writer = opened.writer
         pending = opened.pending
         self.options = options
+        maintenance = DispatchQueue(label: "kadstore.maintenance.\(opened.path)", qos: .utility)
         keys = Mutex(KeyCache(limit: options.keyCacheCount))
     }
 

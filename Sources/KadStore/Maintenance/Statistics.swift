@@ -1,0 +1,113 @@
+import Kademlia
+
+/// What a store holds, counted.
+public struct Statistics: Hashable, Sendable {
+    public struct Named: Hashable, Sendable {
+        public var name: String
+        public var count: Int
+    }
+
+    /// Round-trip times of the peers that have an estimate, in microseconds, to within 6 %.
+    public struct RTT: Hashable, Sendable {
+        public var count: Int
+        public var p10, p50, p90, p99: Int64
+    }
+
+    public var peers = 0
+    /// Peers whose last dial succeeded.
+    public var answered = 0
+    /// Peers that were heard of and never dialled.
+    public var unverified = 0
+    /// Peers that failed since they last answered.
+    public var failing = 0
+    /// Peers that must not be dialled now.
+    public var backedOff = 0
+    /// Peers whose circuit breaker is not closed.
+    public var openBreakers = 0
+    public var addresses = 0
+    public var peersWithoutAddress = 0
+    public var candidates = 0
+    public var tombstones = 0
+    public var identities = 0
+    /// Live contacts of all identities, and their replacement caches.
+    public var contacts = 0
+    public var replacements = 0
+    /// Failures counted, by class, most frequent first.
+    public var failures: [Named] = []
+    /// Peers by source, by agent, by protocol set; most frequent first, at most ``topCount`` each.
+    public var sources: [Named] = []
+    public var agents: [Named] = []
+    public var protocols: [Named] = []
+    public var rtt: RTT?
+    public var firstSeen: Instant?
+    public var lastSeen: Instant?
+    public var lastOK: Instant?
+    /// The database file, and its write-ahead log.
+    public var fileBytes: Int64 = 0
+    public var logBytes: Int64 = 0
+    public var schema = 0
+
+    /// Bytes of the file for each peer, everything included.
+    public var bytesPerPeer: Double? { peers == 0 ? nil : Double(fileBytes) / Double(peers) }
+
+    public static let topCount = 10
+
+    init() {}
+}
+
+extension Store {
+    /// Counts everything. Reads the whole store in short pages, on a thread of the store's own.
+    ///
+    /// - Complexity: O(n): about a second for a million peers.
+    public func statistics() async throws(StoreError) -> Statistics {
+        if let writer { try await writer.perform { try $0.commitPending() } }
+        let now = options.now()
+        return try await maintain { reader in
+            var tally = PeerTally(now: now)
+            while try tally.page(reader) {}
+            var statistics = try tally.statistics(reader.strings)
+            try statistics.countTables(reader)
+            return statistics
+        }
+    }
+
+    /// Runs a long read on the maintenance queue: never on Swift's cooperative threads, never in the writer's way.
+    func maintain<Result: Sendable>(
+        _ body: @escaping @Sendable (RecordReader) throws -> Result
+    ) async throws(StoreError) -> Result {
+        let outcome: Swift.Result<Result, StoreError> = await withCheckedContinuation { continuation in
+            maintenance.async { [readers] in
+                do throws(StoreError) {
+                    continuation.resume(returning: .success(try readers.withReader(body)))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return try outcome.get()
+    }
+}
+
+extension Statistics {
+    fileprivate mutating func countTables(_ reader: RecordReader) throws {
+        let connection = reader.connection
+        candidates = Int(try connection.integer("SELECT count(*) FROM candidate"))
+        tombstones = Int(try connection.integer("SELECT count(*) FROM tombstone"))
+        identities = Int(try connection.integer("SELECT count(*) FROM identity"))
+        contacts = Int(try connection.integer("SELECT count(*) FROM member WHERE role = 0"))
+        replacements = Int(try connection.integer("SELECT count(*) FROM member WHERE role = 1"))
+        openBreakers = Int(try connection.integer("SELECT count(*) FROM backoff WHERE breaker <> 0"))
+        schema = Int(try connection.integer("PRAGMA user_version"))
+        let pages = try connection.integer("PRAGMA page_count")
+        fileBytes = pages * (try connection.integer("PRAGMA page_size"))
+        logBytes = fileSize(connection.path + "-wal")
+
+        let classes = try connection.statement(
+            "SELECT class, sum(count) FROM failure GROUP BY class ORDER BY 2 DESC, 1")
+        defer { classes.reset() }
+        while try classes.step() {
+            let name = FailureClass(rawValue: UInt8(clamping: classes.int64(0)))?.name ?? "class \(classes.int64(0))"
+            failures.append(Named(name: name, count: Int(classes.int64(1))))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import Kademlia
+import Multiformats
+
+extension Store {
+    /// Checks the file: SQLite's structures, the recorded schema changes, every row's values, and the invariants of every
+    /// stored routing table. Reads in short pages, on a thread of the store's own; nothing is changed.
+    ///
+    /// - Parameters:
+    ///   - full: also derives every key from its id again, and compares indexes with their tables.
+    ///   - progress: called now and then with the number of peers that are done.
+    /// - Complexity: O(n).
+    public func check(
+        full: Bool = false, progress: (@Sendable (Int) -> Void)? = nil
+    ) async throws(StoreError) -> CheckReport {
+        if let writer { try await writer.perform { try $0.commitPending() } }
+        let path = path
+        return try await maintain { reader in
+            var checker = Checker(reader: reader, report: CheckReport(isFull: full))
+            try checker.checkFile(path)
+            // A file whose structure is broken is not read row by row: the answers would mean nothing.
+            guard checker.report.isSound else { return checker.report }
+            var last: Key?
+            while try checker.checkPeers(after: &last) { progress?(checker.report.peersChecked) }
+            try checker.checkReferences()
+            try checker.checkTables()
+            return checker.report
+        }
+    }
+}
+
+/// One run of a check.
+private struct Checker {
+    let reader: RecordReader
+    var report: CheckReport
+
+    private var connection: Connection { reader.connection }
+    private static let pageRows: Int64 = 4_096
+
+    init(reader: RecordReader, report: CheckReport) {
+        self.reader = reader
+        self.report = report
+    }
+
+    mutating func checkFile(_ path: String) throws {
+        try Migrator(connection: connection, path: path).verify(through: Migrator.latest)
+        let query = try connection.prepare(
+            report.isFull
+                ? "PRAGMA integrity_check(\(CheckReport.problemLimit))"
+                : "PRAGMA quick_check(\(CheckReport.problemLimit))")
+        while try query.step() {
+            if query.text(0) != "ok" { report.note("file", query.text(0)) }
+        }
+    }
+
+    /// A page of table peer.
+    ///
+    /// - Returns: whether there may be more.
+    mutating func checkPeers(after last: inout Key?) throws -> Bool {
+        let query = try connection.statement(
+            """
+            SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
+                   successes, days_seen, agent, protocols, source
+            FROM peer WHERE key > ?1 ORDER BY key LIMIT ?2
+            """)
+        defer { query.reset() }
+        if let last { query.bind(1, last, width: reader.width) } else { query.bind(1, [UInt8]()) }
+        query.bind(2, Self.pageRows)
+        var rows: Int64 = 0
+        while try query.step() {
+            rows += 1
+            report.peersChecked += 1
+            guard query.bytes(0).count == reader.width, let key = Key(bytes: query.bytes(0)) else {
+                report.note("peer", "a key of \(query.bytes(0).count) bytes, not \(reader.width)")
+                // Nothing to go on from but the bytes themselves, padded.
+                last = Key(bytes: UnsafeRawBufferPointer(rebasing: query.bytes(0).prefix(32))) ?? last
+                continue
+            }
+            last = key
+            try checkPeer(key, query)
+        }
+        return rows == Self.pageRows
+    }
+
+    private mutating func checkPeer(_ key: Key, _ row: Statement) throws {
+        func instant(_ column: Int32) -> Instant { Instant(milliseconds: row.int64(column)) }
+        if let id = PeerID(row.array(1)) {
+            if report.isFull, (try? reader.network.key(of: id)) != key {
+                report.note("peer", key, "its key is not the key of its id")
+            }
+        } else {
+            report.note("peer", key, "an id of \(row.bytes(1).count) bytes")
+        }
+        let base = AddressCodec.Base(
+            firstSeen: instant(3), lastSeen: instant(4), lastOK: row.optionalInt64(5).map(Instant.init(milliseconds:)),
+            source: row.optionalInt64(14))
+        if let entries = AddressCodec.decode(row.array(2)[...], base: base) {
+            if entries.count > AddressRecord.maximumPerPeer { report.note("peer", key, "\(entries.count) addresses") }
+            if Set(entries.map(\.record.address)).count < entries.count {
+                report.note("peer", key, "an address is there twice")
+            }
+            for entry in entries where try entry.source != nil && reader.strings.name(.source, entry.source) == nil {
+                report.note("peer", key, "the source of an address is unknown")
+            }
+        } else {
+            report.note("peer", key, "its addresses cannot be read")
+        }
+        if row.int64(3) > row.int64(4) { report.note("peer", key, "first seen after it was last seen") }
+        if row.isNull(6) != row.isNull(7) || row.int64(7) < 0 {
+            report.note("peer", key, "a backoff without its wait, or the other way round")
+        }
+        if row.int64(8) < 0 || row.int64(9) < 0 || row.isNull(8) != row.isNull(9) {
+            report.note("peer", key, "a round-trip time that cannot be")
+        }
+        if row.int64(10) < 0 { report.note("peer", key, "\(row.int64(10)) successes") }
+        for (column, table) in [(12, StringTables.Table.agent), (13, .protocolSet), (14, .source)] {
+            let number = row.optionalInt64(Int32(column))
+            if try number != nil && reader.strings.name(table, number) == nil {
+                report.note("peer", key, "row \(number ?? 0) of table \(table) is missing")
+            }
+        }
+    }
+
+    /// Failures, backoffs and contacts of peers that are not there; values that no version writes.
+    mutating func checkReferences() throws {
+        let foreign = try connection.statement("PRAGMA foreign_key_check")
+        defer { foreign.reset() }
+        while try foreign.step() { report.note(foreign.text(0), "a row refers to a missing row of \(foreign.text(2))") }
+        let classes = Int64(FailureClass.allCases.map(\.rawValue).max() ?? 0)
+        let unknown = try connection.statement(
+            "SELECT count(*) FROM failure WHERE class NOT BETWEEN 1 AND ?1 OR first_at > last_at")
+        defer { unknown.reset() }
+        if try unknown.bind(1, classes).step(), unknown.int64(0) > 0 {
+            report.note("failure", "\(unknown.int64(0)) rows of unknown classes or times")
+        }
+    }
+
+    /// The stored routing tables, by the checker that the table itself uses.
+    mutating func checkTables() throws {
+        for identity in try reader.identities() {
+            if (try? reader.network.key(of: identity.peer.id)) != identity.peer.key {
+                report.note("identity", identity.peer.key, "its key is not the key of its id")
+            }
+            // Sizes and limits are settings of whoever runs the table: as wide here as a file can tell.
+            var configuration = RoutingTable.Configuration()
+            configuration.keyBits = reader.network.keyBits
+            configuration.k = 4_096
+            configuration.replacementCacheSize = 4_096
+            configuration.limits = nil
+            let restored = RoutingTable.restored(
+                from: try reader.buckets(of: identity.number), localKey: identity.peer.key,
+                configuration: configuration)
+            report.contactsChecked += restored.table.count + restored.table.replacementCount
+            for fault in restored.faults { report.note("member", "identity \(identity.number): \(fault)") }
+            for violation in restored.table.invariantViolations() {
+                report.note("member", "identity \(identity.number): \(violation)")
+            }
+        }
+    }
+}
