@@ -37,7 +37,8 @@ struct KadStoreCommand: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            InitCommand.self, NearestCommand.self, PeersCommand.self,
+            InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
+            StatsCommand.self, CheckCommand.self,
         ])
 
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }

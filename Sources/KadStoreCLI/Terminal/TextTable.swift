@@ -3,13 +3,13 @@
 /// Widths are settled by the first rows (``layOut(_:)``), so that a list of any length streams in flat memory.
 struct TextTable {
     struct Cell {
-        var text: String
-        var ink: Ink
+        var runs: [(text: String, ink: Ink)]
 
-        init(_ text: String, _ ink: Ink = .plain) {
-            self.text = text
-            self.ink = ink
-        }
+        init(_ text: String, _ ink: Ink = .plain) { runs = [(text, ink)] }
+
+        init(runs: [(text: String, ink: Ink)]) { self.runs = runs }
+
+        var width: Int { runs.reduce(0) { $0 + DisplayWidth.of($1.text) } }
     }
 
     struct Column {
@@ -42,7 +42,7 @@ struct TextTable {
     mutating func layOut(_ rows: [[Cell]]) {
         for row in rows {
             for (index, cell) in row.enumerated() where index < widths.count {
-                widths[index] = max(widths[index], DisplayWidth.of(cell.text))
+                widths[index] = max(widths[index], cell.width)
             }
         }
         guard let available = terminal.width else { return }
@@ -81,11 +81,12 @@ struct TextTable {
         var padding = 0
         for (index, cell) in cells.enumerated() where index < columns.count && isShown[index] {
             if !text.isEmpty || padding > 0 { padding += Self.gap }
-            let shown = terminal.width == nil ? cell.text : fit(cell.text, index)
-            let missing = max(0, widths[index] - DisplayWidth.of(shown))
+            let shown = terminal.width == nil ? cell : fit(cell, index)
+            let missing = max(0, widths[index] - shown.width)
             if columns[index].alignment == .right { padding += missing }
-            if !shown.isEmpty {
-                text += String(repeating: " ", count: padding) + terminal.paint(shown, cell.ink)
+            if shown.width > 0 {
+                text += String(repeating: " ", count: padding)
+                for run in shown.runs { text += terminal.paint(run.text, run.ink) }
                 padding = 0
             }
             if columns[index].alignment == .left { padding += missing }
@@ -93,9 +94,11 @@ struct TextTable {
         return text
     }
 
-    private func fit(_ text: String, _ index: Int) -> String {
-        guard columns[index].minimum != nil else { return text }
-        return terminal.shorten(text, to: widths[index], inMiddle: columns[index].cut == .middle)
+    private func fit(_ cell: Cell, _ index: Int) -> Cell {
+        guard columns[index].minimum != nil, cell.width > widths[index] else { return cell }
+        let text = cell.runs.map(\.text).joined()
+        let short = terminal.shorten(text, to: widths[index], inMiddle: columns[index].cut == .middle)
+        return Cell(short, cell.runs.first?.ink ?? .plain)
     }
 }
 
