@@ -7,6 +7,7 @@ let package = Package(
     products: [
         .library(name: "Kademlia", targets: ["Kademlia"]),
         .library(name: "KadStore", targets: ["KadStore", "Multiformats"]),
+        .library(name: "KadExchange", targets: ["KadExchange"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2")
@@ -24,11 +25,17 @@ let package = Package(
             dependencies: [
                 "Kademlia", "Multiformats", "CSQLite", "Migrations", .product(name: "Crypto", package: "swift-crypto"),
             ]),
+        .target(
+            name: "KadExchange",
+            dependencies: ["Kademlia", "Multiformats", "KadStore", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "TestSupport", dependencies: ["Kademlia"], path: "Tests/TestSupport"),
         .testTarget(
             name: "KademliaTests", dependencies: ["Kademlia", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "KadStoreTests", dependencies: ["KadStore", "TestSupport"]),
         .testTarget(name: "MultiformatsTests", dependencies: ["Kademlia", "Multiformats"]),
+        .testTarget(
+            name: "KadExchangeTests",
+            dependencies: ["Kademlia", "Multiformats", "KadStore", "KadExchange", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
