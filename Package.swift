@@ -7,6 +7,7 @@ let package = Package(
     products: [
         .library(name: "Kademlia", targets: ["Kademlia"]),
         .library(name: "KadStore", targets: ["KadStore", "Multiformats"]),
+        .library(name: "KadExchange", targets: ["KadExchange"]),
         .executable(name: "kadstore", targets: ["KadStoreCLI"]),
     ],
     dependencies: [
@@ -26,11 +27,14 @@ let package = Package(
             dependencies: [
                 "Kademlia", "Multiformats", "CSQLite", "Migrations", .product(name: "Crypto", package: "swift-crypto"),
             ]),
+        .target(
+            name: "KadExchange",
+            dependencies: ["Kademlia", "Multiformats", "KadStore", .product(name: "Crypto", package: "swift-crypto")]),
         // The command. Its folder is not named like its product: on a case-insensitive disk `kadstore` is `KadStore`.
         .executableTarget(
             name: "KadStoreCLI",
             dependencies: [
-                "Kademlia", "Multiformats", "KadStore",
+                "Kademlia", "Multiformats", "KadStore", "KadExchange",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "TestSupport", dependencies: ["Kademlia"], path: "Tests/TestSupport"),
@@ -39,6 +43,9 @@ let package = Package(
         .testTarget(name: "KadStoreTests", dependencies: ["KadStore", "TestSupport"]),
         .testTarget(name: "KadStoreCLITests", dependencies: ["KadStoreCLI", "KadStore", "Kademlia", "Multiformats"]),
         .testTarget(name: "MultiformatsTests", dependencies: ["Kademlia", "Multiformats"]),
+        .testTarget(
+            name: "KadExchangeTests",
+            dependencies: ["Kademlia", "Multiformats", "KadStore", "KadExchange", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
