@@ -1,5 +1,5 @@
+import KadExchange
 import KadStore
-import Multiformats
 
 #if canImport(Glibc)
 import Glibc
@@ -52,6 +52,7 @@ extension ExitStatus {
         switch error {
         case let error as CommandError: self = error.status
         case let error as StoreError: self = Self.status(of: error)
+        case let error as ExchangeError: self = Self.status(of: error)
         default: self = .internalError
         }
     }
@@ -68,16 +69,29 @@ extension ExitStatus {
         case .closed: .internalError
         case .invalidArgument: .usage
         case .interrupted: .partlyDone
-        case .system(let operation, _, let code): status(of: operation, code)
+        // A store that is to be opened and is not there has a case of its own: this one was to be created.
+        case .system(_, _, let code): status(ofSystemError: code, creating: true)
         case .sqlite(_, let error): error.code == 10 ? .inputOutput : .internalError
         }
     }
 
-    /// What the operating system refused.
-    static func status(of operation: String, _ code: Int32) -> ExitStatus {
+    private static func status(of error: ExchangeError) -> ExitStatus {
+        switch error {
+        case .unrecognised, .ambiguous, .unsupported, .notRestorable: .badData
+        case .networkMismatch, .networkNotCarried: .configuration
+        case .alreadyRead: .internalError
+        case .system(_, _, let code): status(ofSystemError: code, creating: false)
+        case .brokenPipe, .diskFull: .inputOutput
+        case .cancelled: .partlyDone
+        case .store(let error): status(of: error)
+        }
+    }
+
+    /// What the operating system refused to do with a file that was to be created, or to be there.
+    static func status(ofSystemError code: Int32, creating: Bool) -> ExitStatus {
         switch code {
         case EACCES, EPERM, EROFS: .noPermission
-        case ENOENT, ENOTDIR, EISDIR: operation.hasPrefix("create") ? .cannotCreate : .noInput
+        case ENOENT, ENOTDIR, EISDIR: creating ? .cannotCreate : .noInput
         case EEXIST: .cannotCreate
         default: .inputOutput
         }
@@ -100,8 +114,14 @@ enum CommandError: Error, Hashable, Sendable {
     case problemsFound(Int)
     /// Standard output cannot be written.
     case output(code: Int32)
-    /// A file cannot be opened, read or written.
-    case file(operation: String, path: String, code: Int32)
+    /// A file cannot be created.
+    case cannotCreate(path: String, code: Int32)
+    /// The user interrupted; the text says what was done and how to go on.
+    case interrupted(String)
+    /// Some files were imported, others were not, or not all of their records; what is wrong has been printed.
+    case partlyImported
+    /// No record of any file was imported; what is wrong has been printed.
+    case nothingImported(ExitStatus)
 
     var status: ExitStatus {
         switch self {
@@ -109,7 +129,9 @@ enum CommandError: Error, Hashable, Sendable {
         case .notUnderstood: .badData
         case .noSuchPeer, .ambiguousPeer, .noSuchIdentity, .problemsFound: .negative
         case .output: .inputOutput
-        case .file(let operation, _, let code): ExitStatus.status(of: operation, code)
+        case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
+        case .interrupted, .partlyImported: .partlyDone
+        case .nothingImported(let status): status
         }
     }
 }
@@ -117,15 +139,16 @@ enum CommandError: Error, Hashable, Sendable {
 extension CommandError: CustomStringConvertible {
     var description: String {
         switch self {
-        case .usage(let text), .notUnderstood(let text), .noSuchIdentity(let text): text
+        case .usage(let text), .notUnderstood(let text), .noSuchIdentity(let text), .interrupted(let text): text
         case .noSuchPeer(let text, let suggestions):
             "no peer '\(text)' in the store." + Self.list(suggestions, "Did you mean")
         case .ambiguousPeer(let text, let matches):
             "'\(text)' stands for more than one peer." + Self.list(matches, "Some of them:")
         case .problemsFound(let count): count == 1 ? "1 problem found." : "\(count) problems found."
         case .output(let code): "cannot write to standard output: \(String(cString: strerror(code)))."
-        case .file(let operation, let path, let code):
-            "\(path): cannot \(operation): \(String(cString: strerror(code)))."
+        case .cannotCreate(let path, let code): "\(path): cannot be created: \(String(cString: strerror(code)))."
+        case .partlyImported: "not everything was imported."
+        case .nothingImported: "nothing was imported."
         }
     }
 

@@ -1,6 +1,6 @@
 import Foundation
-import Kademlia
 import KadStore
+import Kademlia
 import Testing
 
 @Suite("kadstore buckets")

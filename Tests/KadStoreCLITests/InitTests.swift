@@ -34,7 +34,8 @@ struct InitTests {
         arguments: [("libp2p", 256), ("mainline", 160), ("opendht", 160), ("devp2p", 256)])
     func networks(name: String, bits: Int) throws {
         let scratch = Scratch()
-        #expect(try Command.run("init", "--db", scratch.path("a.db"), "--network", name, "--scope", "private").status == 0)
+        #expect(
+            try Command.run("init", "--db", scratch.path("a.db"), "--network", name, "--scope", "private").status == 0)
         let statistics = try Command.run("stats", "--db", scratch.path("a.db"), "--json").json()
         let network = try #require(statistics["network"] as? [String: Any])
         #expect(network["name"] as? String == name)

@@ -78,7 +78,8 @@ struct TextTests {
         "what is no date is none",
         arguments: [
             "", "2025", "2025-13-01", "2025-02-29", "2025-02-30", "2025-1-1", "2025-01-01T24:00Z", "2025-01-01T10:00",
-            "2025-01-01T10:60Z", "2025-01-01T10:00:61Z", "2025-01-01T10:00:00.5Z", "20250101", "+025-01-01", "2025-01-01Z",
+            "2025-01-01T10:60Z", "2025-01-01T10:00:61Z", "2025-01-01T10:00:00.5Z", "20250101", "+025-01-01",
+            "2025-01-01Z",
         ])
     func noDates(text: String) { #expect(UTC.instant(text) == nil) }
 
@@ -101,7 +102,9 @@ struct TextTests {
         #expect(unicode.safe("Zürich 東京 Ω") == "Zürich 東京 Ω")
         #expect(unicode.safe("a\u{1b}[2Jb") == "a\\u{1b}[2Jb")
         #expect(unicode.safe("\u{9b}31m\r\n\t\u{7f}") == "\\u{9b}31m\\u{d}\\u{a}\\u{9}\\u{7f}")
-        for value in [0x200b...0x200f, 0x202a...0x202e, 0x2060...0x2064, 0x2066...0x2069, 0xfeff...0xfeff, 0xe0001...0xe007f] {
+        for value in [
+            0x200b...0x200f, 0x202a...0x202e, 0x2060...0x2064, 0x2066...0x2069, 0xfeff...0xfeff, 0xe0001...0xe007f,
+        ] {
             for scalar in value.compactMap({ Unicode.Scalar(UInt32($0)) }) {
                 #expect(unicode.safe(String(scalar)).hasPrefix("\\u{"), "\(scalar.value)")
             }

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Kademlia
 import KadStore
+import Kademlia
 
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -52,7 +52,8 @@ struct CheckCommand: AsyncParsableCommand {
             Messages.note("the first \(report.problems.count) of \(terminal.count(report.problemCount)) problems")
         }
         if report.isSound {
-            let checked = "\(terminal.count(report.peersChecked, "peer")), \(terminal.count(report.contactsChecked, "contact"))"
+            let checked =
+                "\(terminal.count(report.peersChecked, "peer")), \(terminal.count(report.contactsChecked, "contact"))"
             Messages.line("\(terminal.paint("Sound", .green)): \(checked) checked\(report.isFull ? " in full" : "").")
         }
         Messages.note("SQLite \(report.sqliteVersion)" + Self.advice(report))
@@ -60,7 +61,8 @@ struct CheckCommand: AsyncParsableCommand {
 
     private static func advice(_ report: CheckReport) -> String {
         guard report.isAffectedByWALReset else { return "." }
-        return ", which can lose commits when a checkpoint meets a write (fixed in 3.51.3, 3.50.7 and 3.44.6). kadstore "
+        return
+            ", which can lose commits when a checkpoint meets a write (fixed in 3.51.3, 3.50.7 and 3.44.6). kadstore "
             + "keeps the two apart; other programs do not, so let none write this file."
     }
 

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Kademlia
 import KadStore
+import Kademlia
 
 struct NearestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -132,7 +132,8 @@ extension NearestCommand {
         func summary(_ terminal: Terminal) -> String {
             let found = peers.isEmpty ? "no peers" : terminal.count(peers.count, "peer")
             let exactness = isExact ? "exact" : "inexact: the search ended at --max-rows"
-            var text = "\(found), \(exactness); read \(terminal.count(cost.rows, "row")), \(terminal.count(cost.seeks, "seek"))"
+            var text =
+                "\(found), \(exactness); read \(terminal.count(cost.rows, "row")), \(terminal.count(cost.seeks, "seek"))"
             if cost.rejected > 0 { text += ", \(terminal.count(cost.rejected, "row")) rejected" }
             return text
         }

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Kademlia
 import KadStore
+import Kademlia
 
 struct StatsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// Which peers are wanted. Several conditions: all must hold.

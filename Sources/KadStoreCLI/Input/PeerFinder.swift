@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// Finds the peer that a person means: by its id, an address that ends in it, its key, the beginning of either, or an
@@ -99,7 +99,8 @@ struct Abbreviation {
     /// Whether an id begins, and with an ellipsis ends, like this.
     func matches(_ id: String) -> Bool {
         let id = id.utf8
-        return id.count >= head.count + tail.count && id.starts(with: head) && id.reversed().starts(with: tail.reversed())
+        return id.count >= head.count + tail.count && id.starts(with: head)
+            && id.reversed().starts(with: tail.reversed())
     }
 
     /// The characters that agree at both ends, when no more than three in one place do not: a slip of the hand.

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// A point of the key space as a person names it.

@@ -1,4 +1,4 @@
-/// A JSON value to print. Members keep their order: shapes are documented as they are printed.
+/// A JSON value to print. An object's members keep their order: shapes are documented as they are printed.
 indirect enum JSON: Sendable {
     case null
     case bool(Bool)
@@ -6,9 +6,11 @@ indirect enum JSON: Sendable {
     case double(Double)
     case string(String)
     case array([JSON])
-    case object(KeyValuePairs<String, JSON>)
+    case members([(String, JSON)])
 
     static func int(_ value: Int) -> JSON { .int(Int64(value)) }
+
+    static func object(_ members: KeyValuePairs<String, JSON>) -> JSON { .members(members.map { ($0.key, $0.value) }) }
 
     static func optional(_ text: String?) -> JSON { text.map(JSON.string) ?? .null }
 
@@ -39,13 +41,13 @@ indirect enum JSON: Sendable {
                 value.append(to: &output)
             }
             output += "]"
-        case .object(let members):
+        case .members(let members):
             output += "{"
-            for (index, member) in members.enumerated() {
+            for (index, (name, value)) in members.enumerated() {
                 if index > 0 { output += "," }
-                Self.append(member.key, to: &output)
+                Self.append(name, to: &output)
                 output += ":"
-                member.value.append(to: &output)
+                value.append(to: &output)
             }
             output += "}"
         }

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 extension PeerView {
@@ -26,7 +26,8 @@ extension PeerView {
         if let rtt = record.rtt {
             let sign = terminal.symbol("±", "+-")
             fields.append(
-                ("round trip", "\(terminal.microseconds(rtt.smoothed)) \(sign) \(terminal.microseconds(rtt.variation))"))
+                ("round trip", "\(terminal.microseconds(rtt.smoothed)) \(sign) \(terminal.microseconds(rtt.variation))")
+            )
         }
         if let agent = record.agent { fields.append(("agent", terminal.safe(agent))) }
         if let source = record.source { fields.append(("heard from", terminal.safe(source))) }
@@ -50,10 +51,13 @@ extension PeerView {
 
     private func addressLines(_ record: PeerRecord) -> [String] {
         guard !record.addresses.isEmpty else { return ["", title("No addresses")] }
-        var lines = ["", title("\(terminal.count(record.addresses.count, "address", "addresses")), in the order to dial")]
+        var lines = [
+            "", title("\(terminal.count(record.addresses.count, "address", "addresses")), in the order to dial"),
+        ]
         for address in record.addresses {
             lines.append("  " + terminal.safe(address.address.description))
-            var history = ["answered \(when(address.lastOK))", "seen \(when(address.lastSeen))"]
+            let answer = address.lastOK.map { "answered \(when($0))" } ?? "never answered"
+            var history = [answer, "seen \(when(address.lastSeen))"]
             history.append("first \(when(address.firstSeen))")
             if address.failures > 0 {
                 history.append(terminal.count(address.failures, "failure") + " since")
@@ -69,7 +73,8 @@ extension PeerView {
         var lines = ["", title(terminal.count(record.failureCount, "failure"))]
         var table = TextTable(
             [
-                .init(title: "CLASS"), .init(title: "TIMES", alignment: .right), .init(title: "LAST", alignment: .right),
+                .init(title: "CLASS"), .init(title: "TIMES", alignment: .right),
+                .init(title: "LAST", alignment: .right),
                 .init(title: "FIRST", alignment: .right), .init(title: "AT", minimum: 16),
             ], terminal: terminal.narrowed(by: 2))
         let rows = record.failures.map { failure -> [TextTable.Cell] in
@@ -101,7 +106,8 @@ extension PeerView {
         if backoff.outcomeCount > 0 {
             let outcomes = backoff.outcomeText(
                 success: terminal.symbol("●", "+"), failure: terminal.symbol("○", "-"))
-            lines.append(field("outcomes", "\(outcomes) (the latest on the right; \(terminal.symbol("●", "+")) answered)"))
+            lines.append(
+                field("outcomes", "\(outcomes) (the latest on the right; \(terminal.symbol("●", "+")) answered)"))
         }
         return lines
     }

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// How peers look: on one line of a list, with everything, and as JSON.
@@ -134,6 +134,7 @@ extension BackoffState.Breaker {
 extension BackoffState {
     /// The remembered outcomes, the oldest first.
     func outcomeText(success: String, failure: String) -> String {
-        (0..<min(max(0, outcomeCount), 32)).reversed().map { outcomes >> UInt32($0) & 1 == 1 ? failure : success }.joined()
+        (0..<min(max(0, outcomeCount), 32)).reversed().map { outcomes >> UInt32($0) & 1 == 1 ? failure : success }
+            .joined()
     }
 }

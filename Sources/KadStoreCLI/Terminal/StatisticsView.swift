@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 
 /// The statistics of a store, for people.
 struct StatisticsView {
@@ -41,7 +41,9 @@ struct StatisticsView {
     private func peers(_ statistics: Statistics) -> [String] {
         func share(_ name: String, _ count: Int, _ ink: Ink) -> String {
             let bar = bar(count, of: statistics.peers, ink)
-            return field("  \(name)", "\(right(terminal.count(count), width)) \(bar) \(terminal.percent(count, of: statistics.peers))")
+            return field(
+                "  \(name)",
+                "\(right(terminal.count(count), width)) \(bar) \(terminal.percent(count, of: statistics.peers))")
         }
         let width = DisplayWidth.of(terminal.count(statistics.peers))
         func right(_ text: String, _ width: Int) -> String {

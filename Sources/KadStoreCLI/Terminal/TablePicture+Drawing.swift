@@ -1,27 +1,30 @@
-import Kademlia
 import KadStore
+import Kademlia
 
 extension TablePicture {
     func lines(_ terminal: Terminal, now: Instant) -> [String] {
-        guard !buckets.isEmpty else { return [title(terminal), "  no buckets"] }
+        guard !buckets.isEmpty else { return title(terminal) + ["no buckets"] }
         var table = TextTable(columns, terminal: terminal)
         let rows = buckets.map { row($0, terminal, now) }
         table.layOut(rows)
-        return [title(terminal), "", table.header] + rows.map(table.line) + ["", legend(terminal)]
+        return title(terminal) + ["", table.header] + rows.map(table.line) + [""] + legend(terminal)
     }
 
-    private func title(_ terminal: Terminal) -> String {
-        let total = buckets.reduce(0) { $0 + $1.counts.total }
-        let hex = key.hex(byteCount: network.keyByteCount)
-        let contacts = terminal.count(total, "contact")
+    private func title(_ terminal: Terminal) -> [String] {
+        let contacts = terminal.count(buckets.reduce(0) { $0 + $1.counts.total }, "contact")
         let counts = "\(contacts) in \(terminal.count(buckets.count, "bucket")) of \(k)"
         guard let identity else {
             let known = terminal.count(buckets.reduce(0) { $0 + ($1.known ?? 0) }, "peer")
-            return terminal.paint("Around \(hex)", .bold) + "\n\(known); a table there would hold \(counts)"
+            return [
+                terminal.paint("Around \(key.hex(byteCount: network.keyByteCount))", .bold),
+                "\(known); a table would hold \(counts)",
+            ]
         }
         let label = identity.label.isEmpty ? "" : " \"\(terminal.safe(identity.label))\""
-        return terminal.paint("Identity \(identity.number)\(label)", .bold)
-            + "\n\(network.idEncoding.encode(identity.peer.id))\n\(counts)"
+        return [
+            terminal.paint("Identity \(identity.number)\(label)", .bold), network.idEncoding.encode(identity.peer.id),
+            counts,
+        ]
     }
 
     private var columns: [TextTable.Column] {
@@ -62,9 +65,22 @@ extension TablePicture {
         return TextTable.Cell(runs: drawn + [(free, .dim)])
     }
 
-    private func legend(_ terminal: Terminal) -> String {
-        let states = Health.allCases.map { "\(terminal.paint($0.symbol(terminal), $0.ink)) \($0.text)" }
-        return (states + ["\(terminal.paint(Self.free(terminal), .dim)) free"]).joined(separator: "   ")
+    private func legend(_ terminal: Terminal) -> [String] {
+        var entries = Health.allCases.map { (symbol: $0.symbol(terminal), text: $0.text, ink: $0.ink) }
+        entries.append((Self.free(terminal), "free", .dim))
+        var lines = [""]
+        var used = 0
+        for entry in entries {
+            let width = DisplayWidth.of(entry.symbol) + 1 + DisplayWidth.of(entry.text)
+            if used > 0, used + 3 + width > terminal.width ?? .max {
+                lines.append("")
+                used = 0
+            }
+            lines[lines.count - 1] +=
+                (used > 0 ? "   " : "") + terminal.paint(entry.symbol, entry.ink) + " " + entry.text
+            used += (used > 0 ? 3 : 0) + width
+        }
+        return lines
     }
 
     private static func free(_ terminal: Terminal) -> String { terminal.symbol("·", ".") }

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 
 /// A routing table as a picture: the contacts of each bucket by their health.
 struct TablePicture {

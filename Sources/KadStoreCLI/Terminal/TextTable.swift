@@ -70,8 +70,10 @@ struct TextTable {
     }
 
     private func secondWidest(below widest: Int) -> Int {
-        widths.indices.filter { isShown[$0] && columns[$0].minimum != nil && $0 != widest && widths[$0] < widths[widest] }
-            .map { widths[$0] }.max() ?? 0
+        widths.indices.filter {
+            isShown[$0] && columns[$0].minimum != nil && $0 != widest && widths[$0] < widths[widest]
+        }
+        .map { widths[$0] }.max() ?? 0
     }
 
     var header: String { line(columns.map { Cell($0.title, .dim) }) }

@@ -9,7 +9,8 @@ enum UTC {
         let (days, rest) = instant.milliseconds.flooredQuotientAndRemainder(dividingBy: dayMilliseconds)
         let date = date(ofDay: days)
         let second = rest / 1_000
-        return pad(date.year, 4) + "-" + pad(date.month, 2) + "-" + pad(date.day, 2) + "T" + pad(second / 3_600, 2) + ":"
+        return pad(date.year, 4) + "-" + pad(date.month, 2) + "-" + pad(date.day, 2) + "T" + pad(second / 3_600, 2)
+            + ":"
             + pad(second / 60 % 60, 2) + ":" + pad(second % 60, 2) + "Z"
     }
 

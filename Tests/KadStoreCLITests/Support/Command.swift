@@ -26,7 +26,8 @@ enum Command {
         bundles.append((try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "")
         bundles.append(CommandLine.arguments[0])
         let folders = bundles.map { URL(fileURLWithPath: $0).deletingLastPathComponent().path }
-        return (folders.map { $0 + "/kadstore" }.first { FileManager.default.isExecutableFile(atPath: $0) }) ?? "kadstore"
+        return (folders.map { $0 + "/kadstore" }.first { FileManager.default.isExecutableFile(atPath: $0) })
+            ?? "kadstore"
     }()
 
     /// Runs the command with nothing of the caller's environment but the given variables.
