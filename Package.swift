@@ -41,7 +41,9 @@ let package = Package(
         .testTarget(
             name: "KademliaTests", dependencies: ["Kademlia", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "KadStoreTests", dependencies: ["KadStore", "TestSupport"]),
-        .testTarget(name: "KadStoreCLITests", dependencies: ["KadStoreCLI", "KadStore", "Kademlia", "Multiformats"]),
+        .testTarget(
+            name: "KadStoreCLITests",
+            dependencies: ["KadStoreCLI", "KadExchange", "KadStore", "Kademlia", "Multiformats"]),
         .testTarget(name: "MultiformatsTests", dependencies: ["Kademlia", "Multiformats"]),
         .testTarget(
             name: "KadExchangeTests",

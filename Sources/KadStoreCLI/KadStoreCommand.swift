@@ -15,16 +15,16 @@ struct KadStoreCommand: AsyncParsableCommand {
         commandName: "kadstore",
         abstract: "A Kademlia routing table that remembers: every peer a node has met, in one SQLite file.",
         discussion: """
-            Data goes to standard output, everything else to standard error. The database is ./peers.db unless --db or
+            Data goes to standard output, everything else to standard error. The database is ./peers.db unless --db or \
             the variable KADSTORE_DB names another.
 
             EXAMPLES:
-              kadstore import bootstrap.txt               import peers; creates ./peers.db where there is none
-              kadstore stats                              what the store holds
-              kadstore nearest "hello world"              the peers that are nearest to a key
-              kadstore peers --answered --since 6h        peers that answered and were seen lately
-              kadstore buckets                            a picture of the routing table
-              kadstore export backup.jsonl                everything, as text
+              kadstore import bootstrap.txt            import; creates the database
+              kadstore stats                           what the store holds
+              kadstore nearest "hello world"           the peers nearest to a key
+              kadstore peers --answered --since 6h     who answered, seen lately
+              kadstore buckets                         a picture of the table
+              kadstore export backup.jsonl             everything, as text
 
             EXIT STATUS:
             \(ExitStatus.allCases.map { "  \(padded($0.rawValue))  \($0.meaning)" }.joined(separator: "\n"))

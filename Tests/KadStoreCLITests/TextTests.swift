@@ -1,3 +1,6 @@
+import Foundation
+import KadExchange
+import KadStore
 import Kademlia
 import Testing
 
@@ -144,6 +147,34 @@ struct TextTests {
         #expect(terminal(["LANG": "de_DE.UTF-8"]).isUnicode)
         #expect(!terminal(["LANG": "de_DE.UTF-8", "LC_ALL": "C"]).isUnicode)
         #expect(!terminal([:]).isUnicode)
+    }
+}
+
+@Suite("The exit status")
+struct ExitStatusTests {
+    // Swift Testing has a type of this name too.
+    private typealias ExitStatus = KadStoreCLI.ExitStatus
+
+    @Test("says what kind of trouble it is, wherever in the layers it arose")
+    func mapping() {
+        let expected: [(StoreError, ExitStatus)] = [
+            (.notFound(path: "a"), .noInput), (.notAStore(path: "a", reason: ""), .badData),
+            (.corrupt(path: "a", detail: ""), .badData), (.locked(path: "a", waitedMilliseconds: 1), .tryAgain),
+            (.readOnly(path: "a"), .noPermission), (.newerSchema(path: "a", found: 2, supported: 1), .configuration),
+            (.networkMismatch(path: "a", expected: "", found: ""), .configuration),
+            (.diskFull(path: "a"), .inputOutput),
+            (.notEmpty(path: "a"), .cannotCreate), (.interrupted(done: 1), .partlyDone), (.closed, .internalError),
+            (.invalidArgument(""), .usage), (.system(operation: "", path: "a", code: EACCES), .noPermission),
+            (.system(operation: "", path: "a", code: ENOENT), .cannotCreate),
+            (.system(operation: "", path: "a", code: EIO), .inputOutput),
+        ]
+        for (error, status) in expected {
+            #expect(ExitStatus(error) == status, "\(error)")
+            #expect(ExitStatus(ExchangeError.store(error)) == status, "\(error)")
+        }
+        #expect(ExitStatus(ExchangeError.system(operation: "", name: "a", code: ENOENT)) == .noInput)
+        #expect(ExitStatus(ExchangeError.cancelled) == .partlyDone)
+        #expect(ExitStatus(CancellationError()) == .internalError)
     }
 }
 

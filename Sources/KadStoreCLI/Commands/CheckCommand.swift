@@ -7,14 +7,14 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check",
         abstract: "Check the file: its structure, every row, and the stored routing tables.",
         discussion: """
-            Nothing is changed. The exit status is 1 when problems were found; a file that is too damaged to be opened
+            Nothing is changed. The exit status is 1 when problems were found; a file that is too damaged to be opened \
             gives 65. The problems are printed on standard output, one on a line.
 
             EXAMPLES:
               kadstore check
               kadstore check --full --json
 
-            JSON: {version, path, isSound, isFull, problemCount, problems: [{place, key, text}] (the first 100),
+            JSON: {version, path, isSound, isFull, problemCount, problems: [{place, key, text}] (the first 100), \
             peersChecked, contactsChecked, sqliteVersion, isAffectedByWALReset}
             """)
 

@@ -8,8 +8,8 @@ struct ExportCommand: AsyncParsableCommand {
         commandName: "export",
         abstract: "Write peers to a file or to standard output.",
         discussion: """
-            The native format keeps everything and can be restored (kadstore import --restore). Other formats:
-            \(ExchangeFormat.exportable.filter { $0 != .native }.map(\.name).joined(separator: ", ")). A file appears whole
+            The native format keeps everything and can be restored (kadstore import --restore). Other formats: \
+            \(ExchangeFormat.exportable.filter { $0 != .native }.map(\.name).joined(separator: ", ")). A file appears whole \
             or not at all, readable by its owner alone. With conditions, only the peers that meet them are written.
 
             EXAMPLES:

@@ -7,8 +7,8 @@ struct NearestCommand: AsyncParsableCommand {
         commandName: "nearest",
         abstract: "Print the peers nearest to a target, in the exact XOR order.",
         discussion: """
-            The target is a peer id (or an address that ends in one), a key in hexadecimal (0x and an even number of
-            digits: the beginning of a key, filled up with zeros), or any text, whose SHA-256 is taken. How it was
+            The target is a peer id (or an address that ends in one), a key in hexadecimal (0x and an even number of \
+            digits: the beginning of a key, filled up with zeros), or any text, whose SHA-256 is taken. How it was \
             understood is said on standard error, with the rows and index searches that the answer took.
 
             EXAMPLES:
@@ -17,7 +17,7 @@ struct NearestCommand: AsyncParsableCommand {
               kadstore nearest 0x3fa9 --dialable --answered-since 1d
               kadstore nearest Quantum --as text --json
 
-            JSON: {version, target: {text, kind, key}, peers: [{id, key, commonPrefixBits, addresses: [text]}], isExact,
+            JSON: {version, target: {text, kind, key}, peers: [{id, key, commonPrefixBits, addresses: [text]}], isExact, \
             rowsRead, seeks, rowsRejected}
             """)
 

@@ -7,8 +7,8 @@ struct PeersCommand: AsyncParsableCommand {
         commandName: "peers",
         abstract: "List peers, or show one with all its history.",
         discussion: """
-            Without PEER: the peers that meet all conditions, in the order of their keys. With PEER: everything that is
-            remembered of it. PEER is an id, an address that ends in one, a key, the beginning of either, or an id as
+            Without PEER: the peers that meet all conditions, in the order of their keys. With PEER: everything that is \
+            remembered of it. PEER is an id, an address that ends in one, a key, the beginning of either, or an id as \
             this list shows it (12D3KooWGz...KXtf).
 
             EXAMPLES:
@@ -18,10 +18,10 @@ struct PeersCommand: AsyncParsableCommand {
               kadstore peers --near "hello world" --bucket 3
               kadstore peers 3fa94c21d0
 
-            JSON: {version, peers: [peer], isComplete}, or with PEER {version, peer}. A peer is {id, key, standing,
-            firstSeenMs, lastSeenMs, lastOkMs, successes, rttUs, rttVarUs, daysSeen, agent, protocols, source,
-            addresses: [{address, firstSeenMs, lastSeenMs, lastOkMs, failures, source}], failures: [{address, class,
-            count, firstAtMs, lastAtMs}], backoff: {notBeforeMs, waitMs, remainingMs, streakMilli, streakAtMs,
+            JSON: {version, peers: [peer], isComplete}, or with PEER {version, peer}. A peer is {id, key, standing, \
+            firstSeenMs, lastSeenMs, lastOkMs, successes, rttUs, rttVarUs, daysSeen, agent, protocols, source, \
+            addresses: [{address, firstSeenMs, lastSeenMs, lastOkMs, failures, source}], failures: [{address, class, \
+            count, firstAtMs, lastAtMs}], backoff: {notBeforeMs, waitMs, remainingMs, streakMilli, streakAtMs, \
             lastClass, breaker, openings, openedAtMs, trials, outcomes}}; what is unknown is null.
             """)
 
