@@ -21,7 +21,8 @@ let package = Package(
         .target(name: "Multiformats", dependencies: ["Kademlia"]),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
-        .target(name: "Migrations", path: "Migrations", resources: [.embedInCode("V0001_store.sql")]),
+        .target(
+            name: "Migrations", path: "Migrations", exclude: ["FILE.md"], resources: [.embedInCode("V0001_store.sql")]),
         .target(
             name: "KadStore",
             dependencies: [

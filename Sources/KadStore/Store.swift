@@ -117,9 +117,11 @@ public final class Store: Sendable {
     public func close() async throws(StoreError) {
         if let writer {
             do {
-                try await writer.perform { [readers] in
-                    try $0.close()
+                try await writer.perform { [readers] writer in
+                    // Readers first: the last connection to close removes the log.
+                    try writer.flush()
                     readers.close()
+                    try writer.close()
                 }
             } catch StoreError.closed {
                 return

@@ -75,9 +75,24 @@ public struct ClosestPeers<Element> {
         while index > 0, distance < kept[index - 1].distance { index -= 1 }
         if index > 0, kept[index - 1].distance == distance { return false }
         if isFull { kept.removeLast() }
-        kept.insert(Entry(distance: distance, element: element()), at: index)
+        insert(Entry(distance: distance, element: element()), at: index)
         if isFull, let last = kept.last { cutoff = last.distance.word0 }
         return true
+    }
+
+    /// Moves the entries from `index` on by one place. By hand: the standard library's insertion goes through a general
+    /// replacement of ranges, which costs several times as much on the few entries that there are.
+    @inlinable
+    mutating func insert(_ entry: Entry, at index: Int) {
+        kept.append(entry)
+        kept.withUnsafeMutableBufferPointer { kept in
+            var place = kept.count - 1
+            while place > index {
+                kept[place] = kept[place - 1]
+                place -= 1
+            }
+            kept[index] = entry
+        }
     }
 
     /// Forgets all but the `count` nearest entries.

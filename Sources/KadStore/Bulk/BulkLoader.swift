@@ -74,6 +74,15 @@ private final class Pass: @unchecked Sendable {
     private var head: RunRecord?
     private var candidateHead: RunRecord?
     private var isStarted = false
+    /// The first stored key at or after the last one that was asked for, as of this transaction.
+    private var ahead = Ahead.unknown
+
+    private enum Ahead: Equatable {
+        case unknown
+        case at(Key)
+        case end
+    }
+
     private(set) var summary = BulkSummary()
     private(set) var done = 0
 
@@ -98,10 +107,11 @@ private final class Pass: @unchecked Sendable {
             candidateHead = try candidates.next()
         }
         guard head != nil || candidateHead != nil else { return false }
+        ahead = .unknown
         let before = (summary, done)
         do {
             if options.isDryRun {
-                try merge(writer.recordWriter, limit)
+                try merge(writer.records(), limit)
             } else {
                 try writer.transaction { try merge($0, limit) }
             }
@@ -126,8 +136,10 @@ private final class Pass: @unchecked Sendable {
 
     /// Merges all records of one peer.
     private func mergePeer(_ first: RunRecord, _ records: RecordWriter) throws {
-        guard let key = Key(bytes: first.key) else { throw StoreError.invalidRecord("a key of a run is damaged") }
-        let stored = try records.reader.record(of: key)
+        guard let key = first.key.withUnsafeBytes({ Key(bytes: $0) }) else {
+            throw StoreError.invalidRecord("a key of a run is damaged")
+        }
+        let stored = try isStored(key, records.reader) ? records.reader.record(of: key) : nil
         var merged = stored
         var next: RunRecord? = first
         while let entry = next, entry.hasKey(of: first) {
@@ -154,6 +166,15 @@ private final class Pass: @unchecked Sendable {
             summary.peers.updated += 1
         }
         if !options.isDryRun { try records.replace(stored, with: merged, key: key) }
+    }
+
+    /// Whether the table has a key. Keys come in order, so one look ahead answers for all keys up to the next row: loading
+    /// into an empty store, or past its end, searches nothing.
+    private func isStored(_ key: Key, _ reader: RecordReader) throws -> Bool {
+        if case .at(let next) = ahead, next >= key { return next == key }
+        if case .end = ahead { return false }
+        ahead = try reader.firstKey(from: key).map { .at($0) } ?? .end
+        return ahead == .at(key)
     }
 
     private func mergeCandidate(_ first: RunRecord, _ records: RecordWriter) throws {

@@ -92,6 +92,11 @@ final class RunSorter {
             buffer = []
             entries = []
         }
+        if sources.count == 1 {
+            let record = sources[0].head
+            if record != nil { try sources[0].advance() }
+            return record
+        }
         var nearest: Int?
         for index in sources.indices {
             guard let head = sources[index].head else { continue }

@@ -9,6 +9,8 @@ final class StringTables {
     private let connection: Connection
     private var names: [[Int64: String]] = [[:], [:], [:]]
     private var numbers: [[String: Int64]] = [[:], [:], [:]]
+    /// What was looked up last in each table: neighbours mostly share their agent, protocols and source.
+    private var latest: [(name: String, number: Int64)] = [("", 0), ("", 0), ("", 0)]
 
     /// Caches are emptied beyond this many entries each: a crawl may meet very many agents.
     private static let cacheLimit = 8_192
@@ -35,7 +37,12 @@ final class StringTables {
 
     /// The row number of a string, if it has one.
     func number(_ table: Table, of name: String) throws(SQLiteError) -> Int64? {
-        if let known = numbers[table.rawValue][name] { return known }
+        let last = latest[table.rawValue]
+        if last.number != 0, last.name == name { return last.number }
+        if let known = numbers[table.rawValue][name] {
+            latest[table.rawValue] = (name, known)
+            return known
+        }
         let query =
             switch table {
             case .agent: try connection.statement("SELECT id FROM agent WHERE name = ?1")
@@ -64,7 +71,10 @@ final class StringTables {
     }
 
     /// Forgets row numbers: after a rollback they may belong to nobody.
-    func forgetNumbers() { numbers = [[:], [:], [:]] }
+    func forgetNumbers() {
+        numbers = [[:], [:], [:]]
+        latest = [("", 0), ("", 0), ("", 0)]
+    }
 
     private func remember(_ table: Table, _ name: String, _ number: Int64) -> Int64 {
         if numbers[table.rawValue].count >= Self.cacheLimit { numbers[table.rawValue].removeAll() }

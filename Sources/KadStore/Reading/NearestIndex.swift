@@ -1,3 +1,4 @@
+import CSQLite
 import Kademlia
 import Multiformats
 
@@ -6,44 +7,36 @@ import Multiformats
 /// Ids and addresses of kept rows are gathered in one buffer that all results of a page share: two allocations for a
 /// page rather than two for each peer.
 struct NearestIndex: KeyIndex {
-    enum Row {
-        /// Where the id and the addresses lie in the buffer.
-        case stored(id: Int, addresses: Int, end: Int)
-        /// A peer with queued events.
-        case current(PeerRecord)
+    /// Where a row's id and addresses lie in the buffer. Twelve plain bytes: rows are moved about in the top-k.
+    struct Row {
+        fileprivate let id: Int32
+        fileprivate let addresses: Int32
+        fileprivate let end: Int32
     }
 
     private let view: ReadView
     private let filter: PeerFilter
-    private let up: Statement
-    private let down: Statement
+    private let filters: Bool
+    private let hasPending: Bool
     private let width: Int
+    /// The open end of a range costs a comparison a row: only walks inside clusters have two ends.
+    private let scans: NearestScans
+    private var up: Cursor
+    private var down: Cursor
     private var heads: (up: Key, down: Key) = (.zero, .zero)
     private var buffer: [UInt8] = []
+    private var used = 0
 
     init(view: ReadView, filter: PeerFilter, count: Int) throws {
         self.view = view
         self.filter = filter
+        filters = filter != .all
+        hasPending = view.hasPendingPeers
         width = view.reader.width
-        let connection = view.reader.connection
-        if filter == .all {
-            up = try connection.statement(
-                "SELECT key, id, addresses FROM peer WHERE key BETWEEN ?1 AND ?2 ORDER BY key")
-            down = try connection.statement(
-                "SELECT key, id, addresses FROM peer WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC")
-        } else {
-            up = try connection.statement(
-                """
-                SELECT key, id, addresses, last_seen, last_ok, not_before, wait_ms, agent, protocols, source
-                FROM peer WHERE key BETWEEN ?1 AND ?2 ORDER BY key
-                """)
-            down = try connection.statement(
-                """
-                SELECT key, id, addresses, last_seen, last_ok, not_before, wait_ms, agent, protocols, source
-                FROM peer WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC
-                """)
-        }
-        buffer.reserveCapacity(min(count, 256) * 96)
+        scans = try view.reader.nearestScans(filters: filters)
+        up = scans.up.cursor
+        down = scans.down.cursor
+        buffer = [UInt8](repeating: 0, count: min(count, 256) * 96)
     }
 
     /// Lets go of the statements: they hold the read transaction open.
@@ -53,69 +46,86 @@ struct NearestIndex: KeyIndex {
     }
 
     mutating func seek(_ direction: WalkDirection, low: Key, high: Key) throws -> Key? {
-        let cursor = direction == .up ? up : down
-        cursor.reset()
-        cursor.bind(1, low, width: width).bind(2, high, width: width)
+        let isOpen = direction == .up ? high == .max : low == .zero
+        let scan = scans.scan(direction, isOpen: isOpen)
+        if direction == .up { up.reset() } else { down.reset() }
+        scan.bind(1, direction == .up ? low : high, width: width)
+        if !isOpen { scan.bind(2, direction == .up ? high : low, width: width) }
+        if direction == .up { up = scan.cursor } else { down = scan.cursor }
         return try advance(direction)
     }
 
     mutating func advance(_ direction: WalkDirection) throws -> Key? {
         let cursor = direction == .up ? up : down
-        guard try cursor.step() else { return nil }
-        let key = try view.reader.key(cursor)
+        let code = cursor.step()
+        guard code == SQLITE_ROW else {
+            guard code == SQLITE_DONE else { throw scans.up.failure(code) }
+            return nil
+        }
+        guard let key = Key(bytes: cursor.bytes(0)) else {
+            throw StoreError.corrupt(
+                path: view.reader.connection.path, detail: "a key of \(cursor.bytes(0).count) bytes")
+        }
         if direction == .up { heads.up = key } else { heads.down = key }
         return key
     }
 
     mutating func row(_ direction: WalkDirection) throws -> Row? {
         let cursor = direction == .up ? up : down
-        if view.hasPendingPeers {
+        if hasPending || filters {
             let key = direction == .up ? heads.up : heads.down
-            if view.isPending(key) { return try pendingRow(key) }
+            if hasPending, view.isPending(key) { return try pendingRow(key) }
+            if filters {
+                let facts = RowFacts(row: cursor, reader: view.reader, key: key)
+                guard try filter.accepts(facts) else { return nil }
+            }
         }
-        if filter != .all {
-            let facts = RowFacts(row: cursor, reader: view.reader, key: direction == .up ? heads.up : heads.down)
-            guard try filter.accepts(facts) else { return nil }
+        return keep(id: cursor.bytes(1), addresses: cursor.bytes(2))
+    }
+
+    /// Copies into room that is already there: appending twice a row costs more than the copies themselves.
+    private mutating func keep(id: UnsafeRawBufferPointer, addresses: UnsafeRawBufferPointer) -> Row {
+        let start = used
+        let split = start + id.count
+        used = split + addresses.count
+        if used > buffer.count { buffer.append(contentsOf: repeatElement(0, count: max(used, buffer.count))) }
+        buffer.withUnsafeMutableBytes { room in
+            UnsafeMutableRawBufferPointer(rebasing: room[start..<split]).copyMemory(from: id)
+            UnsafeMutableRawBufferPointer(rebasing: room[split..<used]).copyMemory(from: addresses)
         }
-        let id = buffer.count
-        buffer.append(contentsOf: cursor.bytes(1))
-        let addresses = buffer.count
-        buffer.append(contentsOf: cursor.bytes(2))
-        return .stored(id: id, addresses: addresses, end: buffer.count)
+        return Row(id: Int32(start), addresses: Int32(split), end: Int32(used))
     }
 
     /// A peer as its queued events leave it; nil when it is forgotten or the filter rejects it.
-    func pendingRow(_ key: Key) throws -> Row? {
+    mutating func pendingRow(_ key: Key) throws -> Row? {
         guard let record = try view.record(of: key), filter.accepts(record) else { return nil }
-        return .current(record)
+        let base = AddressCodec.Base(firstSeen: record.firstSeen, lastSeen: record.lastSeen)
+        let blob = AddressCodec.encode(record.addresses, base: base) { _ in 0 }
+        return record.id.bytes.withUnsafeBytes { id in blob.withUnsafeBytes { keep(id: id, addresses: $0) } }
     }
 
-    func mark() -> Int { buffer.count }
+    func mark() -> Int { used }
 
-    mutating func release(to mark: Int) { buffer.removeLast(buffer.count - min(mark, buffer.count)) }
+    mutating func release(to mark: Int) { used = mark }
 
     /// The kept rows as peers.
     func peers(_ nearest: ClosestPeers<Row>) throws -> [NearestPeer] {
         try nearest.entries.map { entry in
             let key = nearest.target.advanced(by: entry.distance)
-            switch entry.element {
-            case .current(let record):
-                let blob = AddressCodec.encode(
-                    record.addresses, base: AddressCodec.Base(firstSeen: record.firstSeen, lastSeen: record.lastSeen)
-                ) { _ in 0 }
-                return NearestPeer(peer: record.peer, addresses: AddressList(blob: blob[...]))
-            case .stored(let id, let addresses, let end):
-                guard let peerID = PeerID(buffer[id..<addresses]) else { throw view.reader.damaged(key, "the id") }
-                return NearestPeer(
-                    peer: Peer(id: peerID, key: key), addresses: AddressList(blob: buffer[addresses..<end]))
+            let row = entry.element
+            guard let id = PeerID(buffer[Int(row.id)..<Int(row.addresses)]) else {
+                throw view.reader.damaged(key, "the id")
             }
+            return NearestPeer(
+                peer: Peer(id: id, key: key),
+                addresses: AddressList(blob: buffer[Int(row.addresses)..<Int(row.end)]))
         }
     }
 }
 
 /// What a filter asks of the row under a cursor.
 private struct RowFacts: PeerFilter.Facts {
-    let row: Statement
+    let row: Cursor
     let reader: RecordReader
     let key: Key
 
@@ -124,7 +134,7 @@ private struct RowFacts: PeerFilter.Facts {
     var deadline: (notBefore: Instant?, wait: Int64) {
         (row.optionalInt64(5).map(Instant.init(milliseconds:)), row.int64(6))
     }
-    var addresses: [Multiaddr] { Array(AddressList(blob: row.array(2)[...])) }
+    var addresses: [Multiaddr] { Array(AddressList(blob: Array(row.bytes(2))[...])) }
     func agent() throws -> String? { try reader.strings.name(.agent, row.optionalInt64(7)) }
     func protocols() throws -> [String] {
         StringTables.split(try reader.strings.name(.protocolSet, row.optionalInt64(8)))

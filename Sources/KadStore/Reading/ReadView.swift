@@ -13,7 +13,7 @@ struct ReadView {
     ) throws -> Result {
         // The order matters: what is queued is taken first, so that nothing falls between it and the database's view.
         let snapshot = try pending.snapshot()
-        return try reader.connection.transaction("BEGIN") {
+        return try reader.connection.readTransaction {
             guard let snapshot else {
                 return try body(ReadView(reader: reader, pending: PendingWrites.Snapshot(), applied: 0))
             }

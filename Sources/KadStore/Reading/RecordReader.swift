@@ -7,12 +7,23 @@ final class RecordReader {
     let strings: StringTables
     let network: Network
 
+    private var plainScans: NearestScans?
+    private var filteringScans: NearestScans?
+
     var width: Int { network.keyByteCount }
 
     init(_ connection: Connection, network: Network) {
         self.connection = connection
         self.network = network
         strings = StringTables(connection)
+    }
+
+    /// The scans of a nearest-k.
+    func nearestScans(filters: Bool) throws(SQLiteError) -> NearestScans {
+        if let known = filters ? filteringScans : plainScans { return known }
+        let scans = filters ? try NearestScans(filtering: connection) : try NearestScans(connection)
+        if filters { filteringScans = scans } else { plainScans = scans }
+        return scans
     }
 
     /// One peer with all its history.
@@ -30,6 +41,13 @@ final class RecordReader {
         var record = try peer(query)
         try complete(from: key, through: key) { _, add in add(&record) }
         return record
+    }
+
+    /// The first key at or after `key`.
+    func firstKey(from key: Key) throws -> Key? {
+        let query = try connection.statement("SELECT key FROM peer WHERE key >= ?1 ORDER BY key LIMIT 1")
+        defer { query.reset() }
+        return try query.bind(1, key, width: width).step() ? self.key(query) : nil
     }
 
     /// Peers in key order, after `last`, at most `limit`, each with all its history.

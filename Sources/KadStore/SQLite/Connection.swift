@@ -15,6 +15,8 @@ final class Connection {
     let path: String
     private let handle: OpaquePointer
     private var statements: [StaticString.Identity: Statement] = [:]
+    private var begin = PreparedOnce()
+    private var commit = PreparedOnce()
     /// Pages in the log after the last commit of this connection, kept up to date by SQLite's hook.
     private let frames: UnsafeMutablePointer<Int32>
 
@@ -45,7 +47,9 @@ final class Connection {
     }
 
     deinit {
-        for statement in statements.values { statement.finalize() }
+        statements = [:]
+        begin = PreparedOnce()
+        commit = PreparedOnce()
         sqlite3_close_v2(handle)
         frames.deallocate()
     }
@@ -96,6 +100,14 @@ extension Connection {
     /// Rows changed by the last statement.
     var changes: Int { Int(sqlite3_changes64(handle)) }
 
+    /// Pages that were not in the cache when they were asked for.
+    var cacheMisses: Int32 {
+        var current: Int32 = 0
+        var peak: Int32 = 0
+        sqlite3_db_status(handle, SQLITE_DBSTATUS_CACHE_MISS, &current, &peak, 0)
+        return current
+    }
+
     /// Whether a transaction is open.
     var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
@@ -109,14 +121,22 @@ extension Connection {
         return try query.step() ? query.int64(0) : 0
     }
 
-    /// Runs `body` between BEGIN and COMMIT, and rolls back when it throws.
-    func transaction<Result>(
-        _ begin: StaticString = "BEGIN IMMEDIATE", _ body: () throws -> Result
-    ) throws -> Result {
-        try statement(begin).run()
+    /// Runs `body` in a read transaction: one view of the database.
+    func readTransaction<Result>(_ body: () throws -> Result) throws -> Result {
+        try transaction(begin.prepared(self, "BEGIN"), body)
+    }
+
+    /// Runs `body` in a write transaction.
+    func writeTransaction<Result>(_ body: () throws -> Result) throws -> Result {
+        try transaction(statement("BEGIN IMMEDIATE"), body)
+    }
+
+    /// Runs `body` between `begin` and COMMIT, and rolls back when it throws.
+    private func transaction<Result>(_ begin: Statement, _ body: () throws -> Result) throws -> Result {
+        try begin.run()
         do {
             let result = try body()
-            try statement("COMMIT").run()
+            try commit.prepared(self, "COMMIT").run()
             return result
         } catch {
             // SQLite may have rolled back by itself (full disk, I/O error): then there is nothing left to undo.
@@ -147,6 +167,18 @@ extension Connection {
         guard code & 0xff == SQLITE_OK || code & 0xff == SQLITE_BUSY else {
             throw Self.error(code, handle, "checkpoint")
         }
+    }
+}
+
+/// A statement that is needed so often that even finding it costs.
+struct PreparedOnce {
+    private var statement: Statement?
+
+    mutating func prepared(_ connection: Connection, _ sql: StaticString) throws(SQLiteError) -> Statement {
+        if let statement { return statement }
+        let prepared = try connection.statement(sql)
+        statement = prepared
+        return prepared
     }
 }
 

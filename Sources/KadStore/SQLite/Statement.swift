@@ -4,22 +4,26 @@ import Kademlia
 /// One prepared statement: bind, step, read columns, reset.
 final class Statement {
     let sql: String
-    private let connection: OpaquePointer
-    private var handle: OpaquePointer?
+    let connection: OpaquePointer
+    let handle: OpaquePointer
+    /// Where bound keys lie until they are bound anew: spares SQLite a copy of its own for each.
+    private let keys: UnsafeMutableRawPointer
+    private static let keySlots: Int32 = 3
 
     init(_ connection: OpaquePointer, _ sql: String, persistent: Bool) throws(SQLiteError) {
         self.sql = sql
         self.connection = connection
         let flags = persistent ? UInt32(SQLITE_PREPARE_PERSISTENT) : 0
-        let code = sqlite3_prepare_v3(connection, sql, -1, flags, &handle, nil)
-        guard code == SQLITE_OK, handle != nil else { throw Connection.error(code, connection, sql) }
+        var prepared: OpaquePointer?
+        let code = sqlite3_prepare_v3(connection, sql, -1, flags, &prepared, nil)
+        guard code == SQLITE_OK, let prepared else { throw Connection.error(code, connection, sql) }
+        handle = prepared
+        keys = .allocate(byteCount: Int(Self.keySlots) * Key.byteCount, alignment: 8)
     }
 
-    deinit { finalize() }
-
-    func finalize() {
+    deinit {
         sqlite3_finalize(handle)
-        handle = nil
+        keys.deallocate()
     }
 
     /// Advances to the next row.
@@ -29,9 +33,7 @@ final class Statement {
         let code = sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
         if code == SQLITE_DONE { return false }
-        let error = Connection.error(code, connection, sql)
-        sqlite3_reset(handle)
-        throw error
+        throw failure(code)
     }
 
     /// Steps once and resets: for statements without rows.
@@ -106,7 +108,13 @@ final class Statement {
     /// Binds the first `width` bytes of a key.
     @discardableResult
     func bind(_ index: Int32, _ key: Key, width: Int) -> Self {
-        key.withBytes { _ = bind(index, bytes: UnsafeRawBufferPointer(rebasing: $0.prefix(width))) }
+        guard (1...Self.keySlots).contains(index) else {
+            key.withBytes { _ = bind(index, bytes: UnsafeRawBufferPointer(rebasing: $0.prefix(width))) }
+            return self
+        }
+        let slot = keys + Int(index - 1) * Key.byteCount
+        slot.storeBytes(of: key.bigEndianWords, as: (UInt64, UInt64, UInt64, UInt64).self)
+        sqlite3_bind_blob(handle, index, slot, Int32(clamping: width), nil)
         return self
     }
 

@@ -20,7 +20,13 @@ struct Migrator {
 
     /// What the file is, by what SQLite says of it: it is never opened in another way, because closing it would drop the
     /// locks of connections that this process has.
+    /// In one view: another process may be making the file a store right now.
     func inspect() throws -> FileKind {
+        guard !connection.isInTransaction else { return try look() }
+        return try connection.readTransaction { try look() }
+    }
+
+    private func look() throws -> FileKind {
         let application = try connection.integer("PRAGMA application_id")
         let version = Int(try connection.integer("PRAGMA user_version"))
         if application == Self.applicationID {
@@ -41,7 +47,7 @@ struct Migrator {
         try lock.withLock(waitMilliseconds: wait) {
             // A persistent property of the file; it cannot be set inside a transaction.
             try connection.execute("PRAGMA journal_mode = WAL")
-            try connection.transaction {
+            try connection.writeTransaction {
                 // Read again under the lock: another process may have been first.
                 let kind = try inspect()
                 let from: Int

@@ -17,7 +17,7 @@ final class RecordWriter {
             try connection.statement("DELETE FROM peer WHERE key = ?1").bind(1, key, width: width).run()
             return
         }
-        try writePeer(record)
+        try writePeer(record, isNew: stored == nil)
         if stored?.failures ?? [] != record.failures {
             if stored?.failures.isEmpty == false {
                 try connection.statement("DELETE FROM failure WHERE key = ?1").bind(1, key, width: width).run()
@@ -35,17 +35,25 @@ final class RecordWriter {
 
     /// Inserts or updates the row of table peer. Not INSERT OR REPLACE: that would delete first, and take the rows
     /// that refer to it along.
-    private func writePeer(_ record: PeerRecord) throws {
-        let upsert = try connection.statement(
-            """
-            INSERT INTO peer (key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us,
-                              rtt_var_us, successes, days_seen, agent, protocols, source)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-            ON CONFLICT (key) DO UPDATE SET
-                addresses = ?3, first_seen = ?4, last_seen = ?5, last_ok = ?6, not_before = ?7, wait_ms = ?8,
-                rtt_us = ?9, rtt_var_us = ?10, successes = ?11, days_seen = ?12, agent = ?13, protocols = ?14,
-                source = ?15
-            """)
+    private func writePeer(_ record: PeerRecord, isNew: Bool) throws {
+        let upsert =
+            if isNew {
+                try connection.statement(
+                    """
+                    INSERT INTO peer (key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us,
+                                      rtt_var_us, successes, days_seen, agent, protocols, source)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                    """)
+            } else {
+                try connection.statement(
+                    """
+                    UPDATE peer SET
+                        addresses = ?3, first_seen = ?4, last_seen = ?5, last_ok = ?6, not_before = ?7, wait_ms = ?8,
+                        rtt_us = ?9, rtt_var_us = ?10, successes = ?11, days_seen = ?12, agent = ?13,
+                        protocols = ?14, source = ?15
+                    WHERE key = ?1 AND id = ?2
+                    """)
+            }
         let source = try record.source.map { try strings.intern(.source, $0) }
         let base = AddressCodec.Base(
             firstSeen: record.firstSeen, lastSeen: record.lastSeen, lastOK: record.lastOK, source: source)

@@ -14,13 +14,9 @@ final class Writer: @unchecked Sendable {
     let pending: PendingWrites
     private let options: StoreOptions
     private let lock: WriteLock
-    private let records: RecordWriter
-    private var connection: Connection { records.reader.connection }
-    private var reader: RecordReader { records.reader }
-    /// For reads on the queue, outside a transaction.
-    var recordWriter: RecordWriter { records }
+    /// Nil once closed: letting go of it closes the connection.
+    private var opened: RecordWriter?
     private var isUnsynced = false
-    private var isClosed = false
     private var dataVersion: Int64 = 0
     private var lastFailure: StoreError?
 
@@ -35,7 +31,7 @@ final class Writer: @unchecked Sendable {
         self.pending = pending
         self.options = options
         path = reader.connection.path
-        records = RecordWriter(reader)
+        opened = RecordWriter(reader)
         token = Int64.random(in: 1...Int64.max)
         dataVersion = try reader.connection.dataVersion()
     }
@@ -61,7 +57,6 @@ final class Writer: @unchecked Sendable {
         let outcome: Swift.Result<Result, StoreError> = await withCheckedContinuation { continuation in
             queue.async {
                 do throws(StoreError) {
-                    guard !self.isClosed else { throw .closed }
                     continuation.resume(returning: .success(try StoreError.mapping(self.path) { try body(self) }))
                 } catch {
                     continuation.resume(returning: .failure(error))
@@ -75,7 +70,7 @@ final class Writer: @unchecked Sendable {
 
     private func commitScheduled() {
         scheduled.withLock { $0 = (false, false) }
-        guard !isClosed else { return }
+        guard opened != nil else { return }
         do {
             try commitPending()
         } catch {
@@ -85,6 +80,12 @@ final class Writer: @unchecked Sendable {
         }
     }
 
+    /// The open connection's records, for use on the queue.
+    func records() throws(StoreError) -> RecordWriter {
+        guard let opened else { throw .closed }
+        return opened
+    }
+
     /// Writes everything that is queued.
     func commitPending() throws {
         while true {
@@ -92,7 +93,7 @@ final class Writer: @unchecked Sendable {
             guard let last = waiting.last else { return }
             try transaction { records in
                 try Batch(events: waiting.map(\.event)).write(to: records)
-                try self.markApplied(last.sequence)
+                try markApplied(last.sequence, records)
             }
             pending.committed(through: last.sequence)
             lastFailure = nil
@@ -101,12 +102,13 @@ final class Writer: @unchecked Sendable {
 
     /// Everything queued before is on the medium when this returns.
     func flush() throws {
+        let connection = try records().reader.connection
         try connection.execute("PRAGMA synchronous = FULL")
         defer { try? connection.execute("PRAGMA synchronous = NORMAL") }
         try commitPending()
         if isUnsynced {
             // A commit under FULL syncs the whole log, earlier commits included; it must change something to reach the log.
-            try transaction { _ in try self.markApplied(nil) }
+            try transaction { try markApplied(nil, $0) }
         }
         isUnsynced = false
     }
@@ -114,17 +116,20 @@ final class Writer: @unchecked Sendable {
     /// One write transaction under the lock, then a checkpoint when the log has grown.
     @discardableResult
     func transaction<Result>(_ body: (RecordWriter) throws -> Result) throws -> Result {
-        try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
+        let records = try records()
+        let connection = records.reader.connection
+        let strings = records.reader.strings
+        return try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
             let version = try connection.dataVersion()
             if version != dataVersion {
                 dataVersion = version
-                reader.strings.forgetNumbers()
+                strings.forgetNumbers()
             }
             let result: Result
             do {
-                result = try connection.transaction { try body(records) }
+                result = try connection.writeTransaction { try body(records) }
             } catch {
-                reader.strings.forgetNumbers()
+                strings.forgetNumbers()
                 throw error
             }
             scheduleSync()
@@ -133,8 +138,8 @@ final class Writer: @unchecked Sendable {
         }
     }
 
-    private func markApplied(_ sequence: Int64?) throws {
-        try connection.statement(
+    private func markApplied(_ sequence: Int64?, _ records: RecordWriter) throws {
+        try records.reader.connection.statement(
             """
             INSERT INTO writer (token, sequence, updated_at) VALUES (?1, ?2, ?3)
             ON CONFLICT (token) DO UPDATE SET sequence = max(sequence, ?2), updated_at = ?3
@@ -148,7 +153,7 @@ final class Writer: @unchecked Sendable {
         isUnsynced = true
         let interval = DispatchTimeInterval.milliseconds(options.syncMilliseconds)
         queue.asyncAfter(deadline: .now() + interval) { [weak self] in
-            guard let self, self.isUnsynced, !self.isClosed else { return }
+            guard let self, self.isUnsynced, self.opened != nil else { return }
             try? self.flush()
         }
     }
@@ -156,22 +161,23 @@ final class Writer: @unchecked Sendable {
     /// Moves the log into the database file; `truncating` also empties the log, if nobody reads from it.
     func checkpoint(truncating: Bool) throws {
         try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
-            try connection.checkpoint(truncating: truncating)
+            try records().reader.connection.checkpoint(truncating: truncating)
         }
     }
 
     /// Writes what is queued, forgets this writer, and empties the log.
     func close() throws {
-        guard !isClosed else { return }
+        guard opened != nil else { return }
         try flush()
-        try transaction { _ in
+        try transaction { records in
+            let connection = records.reader.connection
             try connection.statement("DELETE FROM writer WHERE token = ?1").bind(1, token).run()
             // Writers that died without closing: nobody will ask for them again.
             try connection.statement("DELETE FROM writer WHERE updated_at < ?1")
                 .bind(1, options.now().advanced(byMilliseconds: -Self.writerLifetime).milliseconds).run()
         }
         pending.close()
-        isClosed = true
+        defer { opened = nil }
         try checkpoint(truncating: true)
     }
 

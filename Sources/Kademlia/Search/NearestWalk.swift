@@ -107,11 +107,13 @@ extension NearestWalk {
             let needed = count - kept
             var slack = suspended.isEmpty && dropped == 0 ? Self.firstSlack : Self.clusteredSlack
             if dropped + needed + slack > Self.dropAllowance + result.cost.rejected { slack = 1 - needed }
+            let end = frame.groupEnd(at: depth, direction)
             var read = 0
             var rejected = 0
-            var next: Key? = head
-            repeat {
-                guard let key = next else { break }
+            var key = head
+            var next: Key?
+            var isGroup = true
+            while true {
                 if result.nearest.wouldKeep(key.distance(to: target)) {
                     if let row = try index.row(direction) {
                         result.nearest.offer(key, row)
@@ -125,11 +127,14 @@ extension NearestWalk {
                     return result
                 }
                 next = try index.advance(direction)
-                if next != nil { result.cost.rows += 1 }
-                guard let following = next, following.commonPrefixLength(with: frame.pivot) == depth else { break }
-            } while read < needed + slack
+                guard let following = next else { break }
+                result.cost.rows += 1
+                isGroup = direction == .up ? following <= end : following >= end
+                guard isGroup, read < needed + slack else { break }
+                key = following
+            }
 
-            if let following = next, following.commonPrefixLength(with: frame.pivot) == depth {
+            if next != nil, isGroup {
                 dropped += read + 1
                 result.nearest.truncate(to: kept)
                 index.release(to: mark)

@@ -98,18 +98,19 @@ extension NearestWalk.Frame {
         if direction == .up { upFrom = key } else { downFrom = key }
     }
 
+    /// The last key, in `direction`, that the group at `depth` can have.
+    @inlinable
+    func groupEnd(at depth: Int, _ direction: WalkDirection) -> Key {
+        guard depth < Key.bitWidth else { return pivot }
+        let group = pivot.flippingBit(depth)
+        return direction == .up ? group.upperBound(prefix: depth + 1) : group.lowerBound(prefix: depth + 1)
+    }
+
     /// Moves the cursor of `direction` past the group at `depth`.
     @inlinable
     mutating func skipGroup(at depth: Int, _ direction: WalkDirection) {
-        guard depth < Key.bitWidth else {
-            start(direction, at: direction == .up ? pivot.successor : pivot.predecessor)
-            return
-        }
-        let group = pivot.flippingBit(depth)
-        start(
-            direction,
-            at: direction == .up
-                ? group.upperBound(prefix: depth + 1).successor : group.lowerBound(prefix: depth + 1).predecessor)
+        let end = groupEnd(at: depth, direction)
+        start(direction, at: direction == .up ? end.successor : end.predecessor)
     }
 
     /// The walk of an oversized group that begins at `first`; this frame is left ready to go on behind the group.
@@ -119,12 +120,11 @@ extension NearestWalk.Frame {
         _ cost: inout NearestWalk.Cost
     ) throws(Index.Failure) -> Self {
         skipGroup(at: depth, direction)
-        let group = pivot.flippingBit(depth)
+        let end = groupEnd(at: depth, direction)
         let opposite: WalkDirection = direction == .up ? .down : .up
         let far = try index.seek(
-            opposite,
-            low: direction == .up ? first : Swift.max(low, group.lowerBound(prefix: depth + 1)),
-            high: direction == .up ? Swift.min(high, group.upperBound(prefix: depth + 1)) : first)
+            opposite, low: direction == .up ? first : Swift.max(low, end),
+            high: direction == .up ? Swift.min(high, end) : first)
         cost.seeks += 1
         cost.rows += 1
         if case .head(let key) = self[opposite] { self[opposite] = .parked(key) }

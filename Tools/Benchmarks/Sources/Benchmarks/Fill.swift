@@ -23,7 +23,8 @@ struct Fill: AsyncParsableCommand {
         let statistics = try await store.statistics()
         try await store.close()
         let seconds = Double(added.components.seconds) + Double(added.components.attoseconds) / 1e18
-        print("\(rows) peers in \(seconds) s: \(Int(Double(rows) / seconds)) rows/s,",
+        print(
+            "\(rows) peers in \(seconds) s: \(Int(Double(rows) / seconds)) rows/s,",
             "\(statistics.bytesPerPeer ?? 0) bytes a peer")
     }
 }

@@ -1,0 +1,58 @@
+import Kademlia
+import Multiformats
+import Testing
+
+@testable import KadStore
+
+@Suite("A check")
+struct CheckTests {
+    @Test(
+        "finds what SQLite cannot see",
+        arguments: [
+            "UPDATE peer SET key = CAST(x'00' || substr(key, 2) AS BLOB)",
+            "UPDATE peer SET addresses = x'ff01'",
+            "UPDATE peer SET id = x''", "UPDATE peer SET first_seen = last_seen + 1",
+            "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1",
+            "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1",
+            "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1)",
+            "UPDATE failure SET class = 99", "UPDATE member SET prefix = prefix + 1 WHERE role = 0",
+            "UPDATE identity SET key = CAST(x'ff' || substr(key, 2) AS BLOB)",
+        ])
+    func damage(sql: String) async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            let key = Key(.max, 1, 2, 3)
+            let peer = try store.peer(at: key)
+            try store.hear(key)
+            try store.record(.failed(peer, address: .test(3), .refused, at: .seconds(1)))
+            let identity = try await store.identity(try store.peer(at: Key(1, 0, 0, 0)).id)
+            let buckets = [0, 1].map { index in
+                let live = index == 0 ? [Contact.test(key)] : []
+                return BucketSnapshot(index: index, refreshedAt: nil, live: live, replacements: [])
+            }
+            for bucket in buckets { try store.record(.bucket(bucket, identity: identity.number)) }
+        }
+        do {
+            let store = try await Store.open(scratch.path())
+            #expect(try await store.check(full: true).problems == [])
+            try await store.close()
+        }
+        do {
+            let connection = try Connection(path: scratch.path(), access: .readWrite)
+            try connection.execute("PRAGMA foreign_keys = OFF; \(sql)")
+        }
+        let store = try await Store.open(scratch.path(), mode: .readOnly)
+        let report = try await store.check(full: true)
+        #expect(!report.isSound, "\(sql)")
+        #expect(report.problems.allSatisfy { !$0.description.isEmpty })
+        try await store.close()
+    }
+
+    @Test("knows which SQLite releases have the WAL-reset fault")
+    func walReset() {
+        let affected = [3_007_000, 3_040_001, 3_044_005, 3_045_000, 3_050_006, 3_051_002]
+        let sound = [3_006_023, 3_044_006, 3_044_007, 3_050_007, 3_051_003, 3_052_000]
+        #expect(affected.allSatisfy(CheckReport.isAffectedByWALReset(version:)))
+        #expect(!sound.contains(where: CheckReport.isAffectedByWALReset(version:)))
+    }
+}

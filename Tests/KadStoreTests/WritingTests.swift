@@ -1,0 +1,275 @@
+import Foundation
+import Kademlia
+import Multiformats
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import KadStore
+
+@Suite("Writing to a store")
+struct WritingTests {
+    @Test("keeps all that a peer did across closing and opening")
+    func remembers() async throws {
+        let scratch = Scratch()
+        let key = Key(1, 2, 3, 4)
+        let before = try await scratch.withStore { store in
+            try store.hear(key)
+            let peer = try store.peer(at: key)
+            try store.record(.heard(peer, addresses: [.test(9)], source: "gossip", at: .seconds(1)))
+            try store.record(.answered(peer, address: .test(4), rtt: 20_000, at: .seconds(2)))
+            try store.record(.answered(peer, address: .test(4), rtt: 40_000, at: .seconds(3)))
+            try store.record(
+                .identified(peer, agent: "agent/1", protocols: ["/b", "/a", "/b"], at: .seconds(4)))
+            try store.record(.failed(peer, address: .test(9), .timeout, at: .seconds(5)))
+            try store.record(.failed(peer, address: .test(9), .timeout, at: .seconds(6)))
+            try store.record(.failed(peer, address: nil, .badResponse, at: .seconds(7)))
+            let state = BackoffState(
+                streakMilli: 1_500, streakAt: .seconds(7), lastClass: .badResponse, notBefore: .seconds(100),
+                waitMilliseconds: 93_000, outcomes: 7, outcomeCount: 5, breaker: .open, openings: 1,
+                openedAt: .seconds(7))
+            try store.record(.backoff(peer, state))
+            return try store.record(of: key)
+        }
+        let record = try #require(before)
+        #expect(record.firstSeen == .seconds(0))
+        #expect(record.lastSeen == .seconds(4))
+        #expect(record.lastOK == .seconds(3))
+        #expect(record.successes == 2)
+        // RFC 6298: SRTT = 7/8 · 20 + 1/8 · 40 ms; RTTVAR = 3/4 · 10 + 1/4 · 20 ms.
+        #expect(record.rtt == RTTEstimate(smoothed: 22_500, variation: 12_500))
+        #expect(record.protocols == ["/a", "/b"])
+        #expect(record.addresses.map(\.address) == [.test(4), .test(9)])
+        #expect(record.addresses.map(\.failures) == [0, 2])
+        #expect(record.addresses.map(\.source) == ["test", "gossip"])
+        #expect(record.failures.map(\.count) == [1, 2])
+        #expect(record.failureCount == 3)
+        #expect(record.backoff?.remaining(at: .seconds(50)) == 50_000)
+        #expect(record.standing == .failing)
+
+        let again = try await Store.open(scratch.path())
+        #expect(try again.record(of: key) == record)
+        #expect(try await again.check(full: true).problems == [])
+        try await again.close()
+    }
+
+    @Test("a failure of an unknown peer leaves no trace; forgetting leaves a tombstone that outlives gossip")
+    func forgetting() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            let key = Key(7, 0, 0, 0)
+            let peer = try store.peer(at: key)
+            try store.record(.failed(peer, address: nil, .timeout, at: .seconds(0)))
+            #expect(try store.record(of: key) == nil)
+            try store.hear(key)
+            let stone = Tombstone(
+                key: key, droppedAt: .seconds(1), streakMilli: 3_000, notBefore: .seconds(60),
+                waitMilliseconds: 59_000)
+            try store.record(.forgotten(peer, leaving: stone))
+            #expect(try store.record(of: key) == nil)
+            try await store.flush()
+            #expect(try store.record(of: key) == nil)
+            #expect(try store.tombstones() == [stone])
+            try store.hear(key)
+            #expect(try store.record(of: key)?.backoff?.streakMilli == 3_000)
+            #expect(try store.record(of: key)?.backoff?.remaining(at: .seconds(30)) == 30_000)
+            try store.record(.answered(peer, address: nil, rtt: nil, at: .seconds(90)))
+            try await store.flush()
+            #expect(try store.tombstones() == [])
+        }
+    }
+
+    @Test("computes a key once, however often its peer comes")
+    func hashesOnce() async throws {
+        let scratch = Scratch()
+        let hashes = Mutex(0)
+        let counter: @Sendable () -> Void = { hashes.withLock { $0 += 1 } }
+        var options = StoreOptions()
+        options.onHash = counter
+        let id = try #require(PeerID([0, 36, 8, 1, 18, 32] + [UInt8](repeating: 7, count: 32)))
+        try await scratch.withStore("a.db", .libp2p, options: options) { store in
+            for second in 0..<1_000 {
+                let peer = try store.peer(id)
+                try store.record(.heard(peer, addresses: [.test(1)], source: nil, at: .seconds(Int64(second))))
+            }
+            try await store.flush()
+        }
+        #expect(hashes.withLock { $0 } == 1)
+
+        let again = try await Store.open(scratch.path("a.db"), options: options)
+        let found = try #require(try again.nearest(to: .zero).peers.first)
+        try again.record(.answered(found.peer, address: nil, rtt: nil, at: .seconds(2_000)))
+        #expect(try again.record(of: found.key)?.successes == 1)
+        try await again.close()
+        #expect(hashes.withLock { $0 } == 1)
+    }
+
+    @Test("is seen by reads at once, before and after commits, from many tasks")
+    func visibility() async throws {
+        let scratch = Scratch()
+        var options = StoreOptions()
+        options.batchCount = 16
+        try await scratch.withStore(options: options) { store in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for task in 0..<4 {
+                    group.addTask {
+                        let key = Key(UInt64(task + 1), 0, 0, 0)
+                        let peer = try store.peer(at: key)
+                        for count in 1...300 {
+                            try store.record(.answered(peer, address: nil, rtt: nil, at: .seconds(Int64(count))))
+                            let seen = try store.record(of: key)?.successes
+                            #expect(seen == count, "an answer was seen \(seen ?? 0) times, not \(count)")
+                            if count % 50 == 0 {
+                                #expect(try store.nearest(to: key, count: 1).peers.first?.key == key)
+                                await Task.yield()
+                            }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+        let again = try await Store.open(scratch.path())
+        #expect(try again.peers().peers.map(\.successes) == [300, 300, 300, 300])
+        try await again.close()
+    }
+
+    @Test("merges with what another process writes meanwhile")
+    func twoWriters() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { first in
+            let second = try await Store.open(scratch.path())
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (number, store) in [first, second].enumerated() {
+                    group.addTask {
+                        for count in 1...40 {
+                            let peer = try store.peer(at: Key(UInt64(count % 5 + 1), 0, 0, 0))
+                            try store.record(
+                                .answered(peer, address: nil, rtt: nil, at: .seconds(Int64(count * 2 + number))))
+                            if count % 4 == 0 { try await store.flush() }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            for store in [first, second] {
+                #expect(try store.peers().peers.reduce(0) { $0 + $1.successes } == 80)
+            }
+            try await second.close()
+        }
+    }
+
+    @Test("refuses more than may wait, says so, and goes on after a flush")
+    func backlog() async throws {
+        let scratch = Scratch()
+        var options = StoreOptions()
+        options.queueLimit = 10
+        options.batchCount = 1_000
+        options.batchMilliseconds = 3_600_000
+        try await scratch.withStore(options: options) { store in
+            for index in 1...10 { try store.hear(Key(UInt64(index), 0, 0, 0)) }
+            #expect(throws: StoreError.backlog(limit: 10)) { try store.hear(Key(99, 0, 0, 0)) }
+            try await store.flush()
+            try store.hear(Key(99, 0, 0, 0))
+            #expect(try store.peers().peers.count == 11)
+        }
+    }
+
+    @Test("commits by itself when a batch is full and when its time has come")
+    func batches() async throws {
+        let scratch = Scratch()
+        var options = StoreOptions()
+        options.batchCount = 4
+        options.batchMilliseconds = 50
+        try await scratch.withStore(options: options) { store in
+            let reader = try await Store.open(scratch.path(), mode: .readOnly)
+            func waitFor(_ count: Int) async throws -> Bool {
+                for _ in 0..<400 {
+                    if try reader.peers().peers.count == count { return true }
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+                return false
+            }
+            for index in 1...4 { try store.hear(Key(UInt64(index), 0, 0, 0)) }
+            #expect(try await waitFor(4))
+            try store.hear(Key(5, 0, 0, 0))
+            #expect(try await waitFor(5))
+            try await reader.close()
+        }
+    }
+
+    @Test("waits for another process's lock no longer than it was told, and loses nothing by it")
+    func lockedOut() async throws {
+        let scratch = Scratch()
+        var options = StoreOptions()
+        options.waitMilliseconds = 50
+        try await scratch.withStore(options: options) { store in
+            try store.hear(Key(1, 0, 0, 0))
+            let (held, release) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+            let path = scratch.path()
+            Thread.detachNewThread {
+                try? WriteLock(database: path).withLock(waitMilliseconds: 0) {
+                    held.signal()
+                    release.wait()
+                }
+            }
+            await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+                DispatchQueue.global().async {
+                    held.wait()
+                    done.resume()
+                }
+            }
+            await #expect(throws: StoreError.locked(path: path + "-lock", waitedMilliseconds: 50)) {
+                try await store.flush()
+            }
+            release.signal()
+            #expect(try store.peers().peers.count == 1)
+            try await store.flush()
+        }
+        let again = try await Store.open(scratch.path())
+        #expect(try again.peers().peers.count == 1)
+        try await again.close()
+    }
+
+    @Test("after closing, every call says so")
+    func closed() async throws {
+        let scratch = Scratch()
+        let store = try await Store.open(scratch.path(), mode: .create(.plain, .private))
+        try await store.close()
+        try await store.close()
+        #expect(throws: StoreError.closed) { try store.hear(Key(1, 0, 0, 0)) }
+        #expect(throws: StoreError.closed) { try store.peers() }
+        await #expect(throws: StoreError.closed) { try await store.flush() }
+    }
+
+    @Test("candidates are heard, tried and forgotten, queued or not")
+    func candidates() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            for phase in 0..<2 {
+                try store.record(.candidateHeard(.test(1), source: "dht", at: .seconds(1)))
+                try store.record(.candidateHeard(.test(2), source: "dht", at: .seconds(Int64(2 + phase))))
+                try store.record(.candidateTried(.test(2), at: .seconds(5)))
+                try store.record(.candidateForgotten(.test(1)))
+                let found = try store.candidates().candidates
+                #expect(found.map(\.address) == [.test(2)])
+                #expect(found.map(\.tries) == [1 + phase])
+                #expect(found.map(\.lastSeen) == [.seconds(Int64(2 + phase))])
+                try await store.flush()
+                #expect(try store.candidates().candidates == found)
+            }
+        }
+    }
+
+    @Test("the mark of time only goes forward")
+    func clock() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            try store.record(.clock(ClockMark(highWater: .seconds(10), onlineMilliseconds: 5, bootID: "b")))
+            try await store.flush()
+            try store.record(.clock(ClockMark(highWater: .seconds(3), onlineMilliseconds: 9)))
+            try await store.flush()
+            #expect(try store.clock() == ClockMark(highWater: .seconds(10), onlineMilliseconds: 9))
+        }
+    }
+}
