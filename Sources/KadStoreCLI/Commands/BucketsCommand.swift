@@ -7,9 +7,9 @@ struct BucketsCommand: AsyncParsableCommand {
         commandName: "buckets",
         abstract: "Draw the routing table: fill, freshness and health by common prefix length.",
         discussion: """
-            A store that a node has run on keeps that node's k-buckets: they are drawn as they are. With --near, or when \
-            the store has no identity, the picture is of all peers as a table around that point of the key space would \
-            hold them: the healthiest k of each bucket.
+            A store that a node has run on keeps that node's k-buckets: they are drawn as they are. With --near, or \
+            when the store has no identity, the picture is of all peers as a table around that point of the key \
+            space would hold them: the healthiest k of each bucket.
 
             One cell is one contact: answered within a day, answered before that, never asked, failing, free.
 
@@ -18,10 +18,10 @@ struct BucketsCommand: AsyncParsableCommand {
               kadstore buckets --identity 2
               kadstore buckets --near 12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf
 
-            JSON: {version, tables: [{identity: {number, id, label} or null, key, k, buckets: [{index, isLast, known, \
-            fresh, answered, unverified, failing, replacements, refreshedAtMs, newestSeenMs}]}]}. A bucket's four states \
-            count its contacts, or with --near those that it would hold; known counts the store's peers there, null for \
-            the buckets of a node.
+            JSON: {version, tables: [{identity: {number, id, label} or null, key, k, buckets: [{index, isLast, \
+            known, fresh, answered, unverified, failing, replacements, refreshedAtMs, newestSeenMs}]}]}. A bucket's \
+            four states count its contacts, or with --near those that it would hold; known counts the store's peers \
+            there, null for the buckets of a node.
             """)
 
     @Option(help: ArgumentHelp("An identity of the store: its number, label or id.", valueName: "identity"))

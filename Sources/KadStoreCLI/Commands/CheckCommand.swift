@@ -7,8 +7,8 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check",
         abstract: "Check the file: its structure, every row, and the stored routing tables.",
         discussion: """
-            Nothing is changed. The exit status is 1 when problems were found; a file that is too damaged to be opened \
-            gives 65. The problems are printed on standard output, one on a line.
+            Nothing is changed. The exit status is 1 when problems were found; a file that is too damaged to be \
+            opened gives 65. The problems are printed on standard output, one on a line.
 
             EXAMPLES:
               kadstore check

@@ -8,9 +8,9 @@ struct ExportCommand: AsyncParsableCommand {
         commandName: "export",
         abstract: "Write peers to a file or to standard output.",
         discussion: """
-            The native format keeps everything and can be restored (kadstore import --restore). Other formats: \
-            \(ExchangeFormat.exportable.filter { $0 != .native }.map(\.name).joined(separator: ", ")). A file appears whole \
-            or not at all, readable by its owner alone. With conditions, only the peers that meet them are written.
+            The native format keeps everything and can be restored (kadstore import --restore). Formats that are \
+            written: \(ExchangeFormat.names(ExchangeFormat.exportable)). A file appears whole or not at all, \
+            readable by its owner alone. With conditions, only the peers that meet them are written.
 
             EXAMPLES:
               kadstore export backup.jsonl
@@ -31,7 +31,7 @@ struct ExportCommand: AsyncParsableCommand {
         guard format.canExport else {
             throw ValidationError(
                 "The format \(format.name) is only read. Written are: "
-                    + ExchangeFormat.exportable.map(\.name).joined(separator: ", ") + ".")
+                    + ExchangeFormat.names(ExchangeFormat.exportable) + ".")
         }
         guard !file.isEmpty else { throw ValidationError("The name of the file is empty.") }
     }

@@ -7,10 +7,10 @@ struct ImportCommand: AsyncParsableCommand {
         commandName: "import",
         abstract: "Import peers from files of other programs, or of kadstore itself.",
         discussion: """
-            The format is recognised from the content: \(ExchangeFormat.importable.map(\.name).joined(separator: ", ")). \
-            A store that is not there is created, with the network and scope of the first file unless --network and \
-            --scope say otherwise. Records that are wrong are reported with their place, the others are imported. \
-            Importing a file again changes nothing. Imported peers count as unverified: what others say of their own \
+            The format is recognised from the content: \(ExchangeFormat.names(ExchangeFormat.importable)). A store \
+            that is not there is created, with the network and scope of the first file unless --network and --scope say \
+            otherwise. Records that are wrong are reported with their place, the others are imported. Importing \
+            a file again changes nothing. Imported peers count as unverified: what others say of their own \
             successes counts with --trust-history alone.
 
             EXAMPLES:
@@ -20,11 +20,11 @@ struct ImportCommand: AsyncParsableCommand {
               kadstore import --dry-run visits.ndjson
               kadstore import --db copy.db --restore backup.jsonl
 
-            JSON: {version, path, isDryRun, isNew, network, scope, files: [{name, format, records, peers: {added, updated, \
-            unchanged}, candidates: {same}, rejected: {reason: count}, rejections: [{line or offset, reason, excerpt}] \
-            (the first 20), unroutableAddresses, surplusAddresses, ownRecords, impossibleStamps, fault, error}]}, or with \
-            --restore {version, path, isDryRun, isNew, network, scope, restored: {peers, candidates, tombstones, identities, \
-            buckets}}
+            JSON: {version, path, isDryRun, isNew, network, scope, files: [{name, format, records, peers: {added, \
+            updated, unchanged}, candidates: {same}, rejected: {reason: count}, rejections: [{line or offset, \
+            reason, excerpt}] (the first 20), unroutableAddresses, surplusAddresses, ownRecords, impossibleStamps, \
+            fault, error}]}, or with --restore {version, path, isDryRun, isNew, network, scope, restored: {peers, \
+            candidates, tombstones, identities, buckets}}
             """)
 
     @Argument(help: "The files; - is standard input.", completion: .file())
@@ -70,4 +70,6 @@ struct ImportCommand: AsyncParsableCommand {
 extension ExchangeFormat: ExpressibleByArgument {
     /// For `--help`.
     public static var allValueStrings: [String] { allCases.map(\.name) }
+
+    static func names(_ formats: [ExchangeFormat]) -> String { formats.map(\.name).joined(separator: ", ") }
 }

@@ -6,9 +6,9 @@ struct InitCommand: AsyncParsableCommand {
         commandName: "init",
         abstract: "Create an empty store.",
         discussion: """
-            One file holds one network. Of a known network (libp2p, mainline, opendht, devp2p) the name says how keys are \
-            derived; a network of your own needs --key-derivation and --key-bits. A store that is there already, of the \
-            same network and scope, is left as it is.
+            One file holds one network. Of a known network (libp2p, mainline, opendht, devp2p) the name says how \
+            keys are derived; a network of your own needs --key-derivation and --key-bits. A store that is there \
+            already, of the same network and scope, is left as it is.
 
             EXAMPLES:
               kadstore init

@@ -17,8 +17,8 @@ struct NearestCommand: AsyncParsableCommand {
               kadstore nearest 0x3fa9 --dialable --answered-since 1d
               kadstore nearest Quantum --as text --json
 
-            JSON: {version, target: {text, kind, key}, peers: [{id, key, commonPrefixBits, addresses: [text]}], isExact, \
-            rowsRead, seeks, rowsRejected}
+            JSON: {version, target: {text, kind, key}, peers: [{id, key, commonPrefixBits, addresses: [text]}], \
+            isExact, rowsRead, seeks, rowsRejected}
             """)
 
     @Argument(help: "A peer id, a key in hexadecimal, or text to hash.")
@@ -132,8 +132,8 @@ extension NearestCommand {
         func summary(_ terminal: Terminal) -> String {
             let found = peers.isEmpty ? "no peers" : terminal.count(peers.count, "peer")
             let exactness = isExact ? "exact" : "inexact: the search ended at --max-rows"
-            var text =
-                "\(found), \(exactness); read \(terminal.count(cost.rows, "row")), \(terminal.count(cost.seeks, "seek"))"
+            let reads = "\(terminal.count(cost.rows, "row")), \(terminal.count(cost.seeks, "seek"))"
+            var text = "\(found), \(exactness); read \(reads)"
             if cost.rejected > 0 { text += ", \(terminal.count(cost.rejected, "row")) rejected" }
             return text
         }

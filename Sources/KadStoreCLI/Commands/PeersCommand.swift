@@ -7,9 +7,9 @@ struct PeersCommand: AsyncParsableCommand {
         commandName: "peers",
         abstract: "List peers, or show one with all its history.",
         discussion: """
-            Without PEER: the peers that meet all conditions, in the order of their keys. With PEER: everything that is \
-            remembered of it. PEER is an id, an address that ends in one, a key, the beginning of either, or an id as \
-            this list shows it (12D3KooWGz...KXtf).
+            Without PEER: the peers that meet all conditions, in the order of their keys. With PEER: everything that \
+            is remembered of it. PEER is an id, an address that ends in one, a key, the beginning of either, or an \
+            id as this list shows it (12D3KooWGz...KXtf).
 
             EXAMPLES:
               kadstore peers --answered --since 6h

@@ -11,11 +11,11 @@ struct StatsCommand: AsyncParsableCommand {
               kadstore stats
               kadstore stats --db lab.db --json
 
-            JSON: {version, path, network: {name, scope, keyDerivation, keyBits}, createdAtMs, peerCap, peers, answered, \
-            unverified, failing, backedOff, openBreakers, addresses, peersWithoutAddress, candidates, tombstones, \
-            identities, contacts, replacements, firstSeenMs, lastSeenMs, lastOkMs, rttUs: {count, p10, p50, p90, p99} or \
-            null, failures: [{class, count}], sources, agents, protocolSets: [{name, count}] (the 10 most frequent), \
-            fileBytes, logBytes, bytesPerPeer, schema}
+            JSON: {version, path, network: {name, scope, keyDerivation, keyBits}, createdAtMs, peerCap, peers, \
+            answered, unverified, failing, backedOff, openBreakers, addresses, peersWithoutAddress, candidates, \
+            tombstones, identities, contacts, replacements, firstSeenMs, lastSeenMs, lastOkMs, rttUs: {count, p10, \
+            p50, p90, p99} or null, failures: [{class, count}], sources, agents, protocolSets: [{name, count}] (the \
+            10 most frequent), fileBytes, logBytes, bytesPerPeer, schema}
             """)
 
     @OptionGroup var output: OutputOptions

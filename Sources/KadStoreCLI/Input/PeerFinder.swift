@@ -13,7 +13,8 @@ struct PeerFinder {
 
     init(_ store: Store) { self.store = store }
 
-    /// - Throws: ``CommandError/noSuchPeer(_:suggestions:)`` with similar ids, ``CommandError/ambiguousPeer(_:matches:)``.
+    /// - Throws: ``CommandError/noSuchPeer(_:suggestions:)`` with similar ids,
+    ///   ``CommandError/ambiguousPeer(_:matches:)``.
     func record(_ text: String) throws -> PeerRecord {
         guard !text.isEmpty else { throw CommandError.usage("the peer is empty.") }
         if text.hasPrefix("/") {

@@ -32,7 +32,8 @@ struct ImportReportView {
         var lines: [String] = []
         if report.unroutableAddresses > 0 {
             lines.append(
-                "\(terminal.count(report.unroutableAddresses, "address", "addresses")) left out: not of \(scope.rawValue) scope"
+                "\(terminal.count(report.unroutableAddresses, "address", "addresses")) left out: not of "
+                    + "\(scope.rawValue) scope"
             )
         }
         if report.surplusAddresses > 0 {

@@ -18,7 +18,8 @@ indirect enum JSON: Sendable {
 
     static func strings(_ texts: some Sequence<String>) -> JSON { .array(texts.map(JSON.string)) }
 
-    /// The number that every document carries: it changes when a member goes or changes its meaning, not when one comes.
+    /// The number that every document carries: it changes when a member goes or changes its meaning, not when one is
+    /// added.
     static let formatVersion = JSON.int(1)
 
     var text: String {
@@ -53,8 +54,8 @@ indirect enum JSON: Sendable {
         }
     }
 
-    /// RFC 8259, section 7. What would be obeyed or hidden by a terminal is escaped too, so that a document may be looked
-    /// at: it reads back the same.
+    /// RFC 8259, section 7. What would be obeyed or hidden by a terminal is escaped too, so that a document may be
+    /// looked at: it reads back the same.
     private static func append(_ text: String, to output: inout String) {
         output += "\""
         for scalar in text.unicodeScalars {
