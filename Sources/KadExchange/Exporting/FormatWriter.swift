@@ -1,0 +1,39 @@
+import Kademlia
+import KadStore
+
+/// What a writer knows before the first record.
+struct ExportContext {
+    let network: Network
+    let scope: Scope
+    let clock: ClockMark?
+}
+
+/// Writes one format. One writer writes one file, in the order of these methods.
+///
+/// Peers come in key order, candidates in the order of their addresses, tombstones in key order, identities by number,
+/// each identity's buckets by index.
+protocol FormatWriter: AnyObject {
+    /// Whether it wants more than peers and candidates.
+    var carriesTables: Bool { get }
+    /// Records that the format could not express.
+    var leftOut: Int { get }
+
+    func begin(_ output: inout [UInt8])
+    func append(_ peer: PeerRecord, to output: inout [UInt8])
+    func append(_ candidate: Candidate, to output: inout [UInt8])
+    func append(_ tombstone: Tombstone, to output: inout [UInt8])
+    func append(_ identity: Identity, to output: inout [UInt8])
+    func append(_ bucket: BucketSnapshot, identity: Identity, to output: inout [UInt8])
+    func end(_ output: inout [UInt8])
+}
+
+extension FormatWriter {
+    var carriesTables: Bool { false }
+    var leftOut: Int { 0 }
+
+    func begin(_ output: inout [UInt8]) {}
+    func append(_ tombstone: Tombstone, to output: inout [UInt8]) {}
+    func append(_ identity: Identity, to output: inout [UInt8]) {}
+    func append(_ bucket: BucketSnapshot, identity: Identity, to output: inout [UInt8]) {}
+    func end(_ output: inout [UInt8]) {}
+}

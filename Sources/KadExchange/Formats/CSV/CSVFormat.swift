@@ -1,0 +1,57 @@
+import KadStore
+
+/// Comma-separated values: see ``CSVColumn``.
+enum CSVFormat: FormatCodec {
+    static var summary: String { "CSV with a header: a row for each peer and address" }
+    static var networks: [Network]? { nil }
+    static var canExport: Bool { true }
+
+    /// A file whose first line names a column `id` beside others of ours, or alone.
+    static func recognise(_ sample: FileSample) -> Recognition {
+        let names = CSVHeader.names(sample.firstLine)
+        guard names.contains(.id), names.compactMap(\.self).count > 1 || names.count == 1 else { return .no }
+        return .yes(network: network(sample, names))
+    }
+
+    /// The network that the first row names.
+    private static func network(_ sample: FileSample, _ names: [CSVColumn?]) -> Network? {
+        guard let column = names.firstIndex(of: .network) else { return nil }
+        var row = 0
+        var network: Network?
+        sample.forEachLine { line in
+            row += 1
+            guard row == 2 else { return row < 2 }
+            let fields = line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+            if !line.contains(UInt8(ascii: "\"")), column < fields.count {
+                let name = UnsafeBufferPointer(rebasing: fields[column])
+                network = Network.known.first { known in Array(known.name.utf8).elementsEqual(name) }
+            }
+            return false
+        }
+        return network
+    }
+
+    static func reader(_ input: ByteInput, network: Network) -> any FormatReader {
+        CSVReader(input, network: network)
+    }
+
+    static func writer(_ context: ExportContext) -> (any FormatWriter)? { CSVWriter(context.network) }
+}
+
+/// The header row.
+enum CSVHeader {
+    /// The columns by place; nil for one that is not ours. Case, blanks and quotes around names do not matter.
+    static func names(_ line: UnsafeBufferPointer<UInt8>) -> [CSVColumn?] {
+        guard line.count < 4_096 else { return [] }
+        return line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).map {
+            name(UnsafeBufferPointer(rebasing: $0))
+        }
+    }
+
+    static func name(_ field: UnsafeBufferPointer<UInt8>) -> CSVColumn? {
+        let quotes = UInt8(ascii: "\"")
+        let blanks: [UInt8] = [0x20, 0x09, 0x0d, quotes]
+        let text = field.filter { !blanks.contains($0) }
+        return CSVColumn(rawValue: String(decoding: text, as: UTF8.self).lowercased())
+    }
+}

@@ -1,0 +1,285 @@
+import Crypto
+import Kademlia
+import KadStore
+import Multiformats
+
+/// Writes the native format: a member for every field that is not empty, always in the same order, so that equal stores
+/// give equal bytes.
+final class NativeWriter: FormatWriter {
+    private let context: ExportContext
+    private var counts = NativeCounts()
+    private var hash = SHA256()
+
+    init(_ context: ExportContext) { self.context = context }
+
+    var carriesTables: Bool { true }
+
+    func begin(_ output: inout [UInt8]) {
+        line(&output) { line in
+            line.member("kadstore", "peers")
+            line.member("schema", NativeHeader.schema)
+            line.member("network", context.network.name)
+            line.member("scope", context.scope.rawValue)
+            line.member("keyDerivation", context.network.derivation.rawValue)
+            line.member("keyBits", context.network.keyBits)
+            line.member("idText", context.network.idEncoding.rawValue)
+            guard let clock = context.clock else { return }
+            line.object("clock") { line in
+                line.member("highWaterMs", clock.highWater)
+                line.member("onlineMs", nonzero: clock.onlineMilliseconds)
+                line.member("bootId", clock.bootID)
+                line.member("bootedAtMs", clock.bootedAt)
+            }
+        }
+    }
+
+    func append(_ peer: PeerRecord, to output: inout [UInt8]) {
+        counts.peers += 1
+        line(&output) { line in
+            line.member("peer", peer.id, context.network.idEncoding)
+            line.member("key", peer.key, context.network)
+            line.member("firstSeenMs", peer.firstSeen)
+            line.member("lastSeenMs", peer.lastSeen)
+            line.member("lastOkMs", peer.lastOK)
+            line.member("successes", nonzero: peer.successes)
+            line.member("daysSeen", nonzero: peer.daysSeen)
+            if let rtt = peer.rtt {
+                line.member("rttUs", rtt.smoothed)
+                line.member("rttVarUs", rtt.variation)
+            }
+            line.member("agent", peer.agent)
+            if !peer.protocols.isEmpty {
+                line.array("protocols", peer.protocols) { line, name in line.text(name) }
+            }
+            line.member("source", peer.source)
+            if !peer.addresses.isEmpty {
+                line.array("addresses", peer.addresses) { line, entry in line.object { $0.members(entry) } }
+            }
+            if !peer.failures.isEmpty {
+                line.array("failures", peer.failures) { line, failure in line.object { $0.members(failure) } }
+            }
+            if let backoff = peer.backoff { line.object("backoff") { $0.members(backoff) } }
+        }
+    }
+
+    func append(_ candidate: Candidate, to output: inout [UInt8]) {
+        counts.candidates += 1
+        line(&output) { line in
+            line.member("candidate", candidate.address.description)
+            line.member("firstSeenMs", candidate.firstSeen)
+            line.member("lastSeenMs", candidate.lastSeen)
+            line.member("lastTriedMs", candidate.lastTried)
+            line.member("tries", nonzero: candidate.tries)
+            line.member("source", candidate.source)
+        }
+    }
+
+    func append(_ tombstone: Tombstone, to output: inout [UInt8]) {
+        counts.tombstones += 1
+        line(&output) { line in
+            line.member("tombstone", tombstone.key, context.network)
+            line.member("droppedAtMs", tombstone.droppedAt)
+            line.member("streakMilli", nonzero: tombstone.streakMilli)
+            line.member("notBeforeMs", tombstone.notBefore)
+            line.member("waitMs", nonzero: tombstone.waitMilliseconds)
+        }
+    }
+
+    func append(_ identity: Identity, to output: inout [UInt8]) {
+        counts.identities += 1
+        line(&output) { line in
+            line.member("identity", identity.number)
+            line.member("id", identity.peer.id, context.network.idEncoding)
+            line.member("key", identity.peer.key, context.network)
+            line.member("label", identity.label)
+            line.member("createdAtMs", identity.createdAt)
+        }
+    }
+
+    func append(_ bucket: BucketSnapshot, identity: Identity, to output: inout [UInt8]) {
+        counts.buckets += 1
+        line(&output) { line in
+            line.member("bucket", bucket.index)
+            line.member("identity", identity.number)
+            line.member("refreshedAtMs", bucket.refreshedAt)
+            for (name, contacts) in [("live", bucket.live), ("replacements", bucket.replacements)]
+            where !contacts.isEmpty {
+                line.array(name, contacts) { line, contact in
+                    line.object { $0.members(contact, context.network) }
+                }
+            }
+        }
+    }
+
+    func end(_ output: inout [UInt8]) {
+        let digest = Hex.encode(hash.finalize())
+        line(&output) { line in
+            line.object("end") { line in
+                line.member("peers", counts.peers)
+                line.member("candidates", counts.candidates)
+                line.member("tombstones", counts.tombstones)
+                line.member("identities", counts.identities)
+                line.member("buckets", counts.buckets)
+            }
+            line.member("sha256", digest)
+        }
+    }
+
+    private func line(_ output: inout [UInt8], _ body: (inout NativeLine) -> Void) {
+        let start = output.count
+        // Moved, not copied: the buffer has one owner at a time.
+        var line = NativeLine(output)
+        output = []
+        line.object(body)
+        output = line.take()
+        output.append(UInt8(ascii: "\n"))
+        output.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[start...])) }
+    }
+}
+
+/// A JSON object in the making, at the end of a buffer.
+struct NativeLine {
+    private var bytes: [UInt8]
+    private var needsComma = false
+
+    init(_ bytes: consuming [UInt8]) { self.bytes = bytes }
+
+    consuming func take() -> [UInt8] { bytes }
+
+    mutating func object(_ body: (inout NativeLine) -> Void) {
+        bytes.append(UInt8(ascii: "{"))
+        needsComma = false
+        body(&self)
+        bytes.append(UInt8(ascii: "}"))
+        needsComma = true
+    }
+
+    mutating func object(_ name: String, _ body: (inout NativeLine) -> Void) {
+        begin(name)
+        object(body)
+    }
+
+    mutating func array<Element>(
+        _ name: String, _ elements: [Element], _ body: (inout NativeLine, Element) -> Void
+    ) {
+        begin(name)
+        bytes.append(UInt8(ascii: "["))
+        for (index, element) in elements.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            body(&self, element)
+        }
+        bytes.append(UInt8(ascii: "]"))
+        needsComma = true
+    }
+
+    mutating func text(_ text: String) { JSONWriter.append(text, to: &bytes) }
+
+    mutating func member(_ name: String, _ value: String?) {
+        guard let value else { return }
+        begin(name)
+        text(value)
+    }
+
+    mutating func member(_ name: String, _ value: some BinaryInteger) {
+        begin(name)
+        Decimal.append(value, to: &bytes)
+    }
+
+    mutating func member(_ name: String, nonzero value: some BinaryInteger) {
+        if value != 0 { member(name, value) }
+    }
+
+    mutating func member(_ name: String, _ value: Instant?) {
+        if let value { member(name, value.milliseconds) }
+    }
+
+    mutating func member(_ name: String, _ key: Key, _ network: Network) {
+        quoted(name) { bytes in
+            key.withBytes { for byte in $0.prefix(network.keyByteCount) { Self.append(hex: byte, to: &bytes) } }
+        }
+    }
+
+    mutating func member(_ name: String, _ id: PeerID, _ encoding: PeerIDEncoding) {
+        quoted(name) { NativeID.append(id, encoding, to: &$0) }
+    }
+
+    mutating func member(_ name: String, _ address: Multiaddr) {
+        begin(name)
+        let start = bytes.count
+        bytes.append(UInt8(ascii: "\""))
+        address.append(to: &bytes)
+        // Paths and names in addresses may need escapes.
+        if bytes[(start + 1)...].allSatisfy({ 0x20..<0x7f ~= $0 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+            bytes.append(UInt8(ascii: "\""))
+        } else {
+            bytes.removeSubrange(start...)
+            text(address.description)
+        }
+    }
+
+    private mutating func quoted(_ name: String, _ body: (inout [UInt8]) -> Void) {
+        begin(name)
+        bytes.append(UInt8(ascii: "\""))
+        body(&bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Names are ours: plain ASCII.
+    private mutating func begin(_ name: String) {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(contentsOf: name.utf8)
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = true
+    }
+
+    private static func append(hex byte: UInt8, to bytes: inout [UInt8]) {
+        for nibble in [byte >> 4, byte & 15] {
+            bytes.append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
+        }
+    }
+}
+
+extension NativeLine {
+    fileprivate mutating func members(_ entry: AddressRecord) {
+        member("address", entry.address)
+        member("firstSeenMs", entry.firstSeen)
+        member("lastSeenMs", entry.lastSeen)
+        member("lastOkMs", entry.lastOK)
+        member("failures", nonzero: entry.failures)
+        member("source", entry.source)
+    }
+
+    fileprivate mutating func members(_ failure: FailureRecord) {
+        if let address = failure.address { member("address", address) }
+        member("class", failure.failureClass.name)
+        member("count", failure.count)
+        member("firstAtMs", failure.firstAt)
+        member("lastAtMs", failure.lastAt)
+    }
+
+    fileprivate mutating func members(_ backoff: BackoffState) {
+        member("streakMilli", backoff.streakMilli)
+        member("streakAtMs", backoff.streakAt)
+        member("class", backoff.lastClass.name)
+        member("notBeforeMs", backoff.notBefore)
+        if backoff.notBefore != nil { member("waitMs", nonzero: backoff.waitMilliseconds) }
+        member("outcomes", nonzero: backoff.outcomes)
+        member("outcomeCount", nonzero: backoff.outcomeCount)
+        member("breaker", nonzero: backoff.breaker.rawValue)
+        member("openings", nonzero: backoff.openings)
+        member("openedAtMs", backoff.openedAt)
+        member("trials", nonzero: backoff.trials)
+    }
+
+    fileprivate mutating func members(_ contact: Contact, _ network: Network) {
+        member("key", contact.key, network)
+        if let group = contact.networkGroup { member("group", Hex.encode(group.bytes)) }
+        member("firstSeenMs", contact.firstSeen)
+        member("lastSeenMs", contact.lastSeen)
+        member("lastOkMs", contact.lastOK)
+        if contact.isVerified { member("verified", 1) }
+        member("failures", nonzero: contact.consecutiveFailures)
+    }
+}

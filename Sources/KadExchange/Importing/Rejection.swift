@@ -1,0 +1,147 @@
+import Multiformats
+
+/// One record of a file that was not taken, and why. The rest of the file was.
+public struct Rejection: Hashable, Sendable {
+    public let place: Place
+    public let reason: RejectionReason
+    /// The beginning of the record, fit to be shown; nil where showing it would tell nothing.
+    public let excerpt: String?
+
+    init(place: Place, reason: RejectionReason, excerpt: String? = nil) {
+        self.place = place
+        self.reason = reason
+        self.excerpt = excerpt
+    }
+
+    init(place: Place, reason: RejectionReason, text: UnsafeBufferPointer<UInt8>) {
+        self.init(place: place, reason: reason, excerpt: text.isEmpty ? nil : Printable.text(text))
+    }
+}
+
+/// Where in a file something stands.
+public enum Place: Hashable, Sendable, CustomStringConvertible {
+    /// A line of text, from 1.
+    case line(Int)
+    /// A byte of a binary file, from 0.
+    case offset(Int64)
+
+    public var description: String {
+        switch self {
+        case .line(let number): "line \(number)"
+        case .offset(let offset): "byte \(offset)"
+        }
+    }
+}
+
+/// What ended the reading of a file before its end. Everything before it was taken.
+public struct ImportFault: Hashable, Sendable, CustomStringConvertible {
+    public let place: Place
+    public let reason: RejectionReason
+
+    public var description: String { "\(place): \(reason)" }
+}
+
+/// What is wrong with a record.
+public enum RejectionReason: Error, Hashable, Sendable {
+    /// Bytes over the limit of a line or record.
+    case tooLong(limit: Int)
+    case notUTF8
+    case json(JSONProblem, offset: Int)
+    case bencode(BencodeProblem)
+    /// A quoted field without an end.
+    case unclosedQuote
+    /// A record that lacks this.
+    case missing(String)
+    /// A field that holds something else than it should; the second text says what it should hold.
+    case wrongType(String, expected: String)
+    case peerID(PeerIDError)
+    case address(MultiaddrError)
+    /// A line of an address list that is none.
+    case notAnAddress
+    /// The id does not belong to the store's network; the text says why.
+    case foreignID(String)
+    /// The hash that the file gives is not the id's.
+    case wrongKey
+    /// An address ends in the id of another peer.
+    case otherPeer
+    /// A relayed address that names no peer behind the relay.
+    case relayWithoutPeer
+    /// None of the addresses can be used in the store's scope.
+    case unroutable
+    /// Two fields that cannot both be true; the text names them.
+    case contradiction(String)
+    /// The record of another network, by name.
+    case otherNetwork(String)
+    /// Bytes that are no endpoint: neither 6 nor 18 of them.
+    case endpointLength(Int)
+    /// A record of a kind that is not known.
+    case unknownRecord
+    /// The end of a file says something else than the file itself; the text says what.
+    case checksum(String)
+    /// The file ends without the record that closes it.
+    case noFooter
+    /// Something follows the end.
+    case behindEnd
+    /// The system could not read on; the code is `errno`'s.
+    case unreadable(Int32)
+}
+
+extension RejectionReason {
+    /// What rejections are counted by.
+    public enum Kind: String, Hashable, Sendable, CaseIterable, Comparable {
+        case oversized, encoding, syntax, missing, type, peerID = "peer-id", address, hash, mismatch, unroutable
+        case contradiction, network, unknown, integrity, unreadable
+
+        public static func < (left: Kind, right: Kind) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    public var kind: Kind {
+        switch self {
+        case .tooLong: .oversized
+        case .notUTF8: .encoding
+        case .json, .bencode, .unclosedQuote: .syntax
+        case .missing: .missing
+        case .wrongType: .type
+        case .peerID, .foreignID: .peerID
+        case .address, .notAnAddress, .endpointLength: .address
+        case .wrongKey: .hash
+        case .otherPeer, .relayWithoutPeer: .mismatch
+        case .unroutable: .unroutable
+        case .contradiction: .contradiction
+        case .otherNetwork: .network
+        case .unknownRecord: .unknown
+        case .checksum, .noFooter, .behindEnd: .integrity
+        case .unreadable: .unreadable
+        }
+    }
+}
+
+extension RejectionReason: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .tooLong(let limit): "longer than \(limit) bytes"
+        case .notUTF8: "not UTF-8"
+        case .json(let problem, let offset): "not JSON: \(problem) (column \(offset + 1))"
+        case .bencode(let problem): "not bencode: \(problem)"
+        case .unclosedQuote: "a quoted field has no end"
+        case .missing(let name): "'\(Printable.text(name))' is missing"
+        case .wrongType(let name, let expected): "'\(Printable.text(name))' is not \(expected)"
+        case .peerID(let error): "\(error)"
+        case .address(let error): "\(error)"
+        case .notAnAddress: "not an address: it does not start with /"
+        case .foreignID(let reason): reason
+        case .wrongKey: "the key that is given is not the hash of the id"
+        case .otherPeer: "an address ends in the id of another peer"
+        case .relayWithoutPeer: "a relayed address that names no peer"
+        case .unroutable: "none of its addresses can be used in a store of this scope"
+        case .contradiction(let text): text
+        case .otherNetwork(let name): "a record of network '\(Printable.text(name))'"
+        case .endpointLength(let count): "\(count) bytes are no endpoint (6 or 18 are)"
+        case .unknownRecord: "a record of an unknown kind"
+        case .checksum(let text): text
+        case .noFooter: "the file ends without its closing line: it was cut off"
+        case .behindEnd: "something follows the closing line"
+        case .unreadable(let code): "reading failed: \(ExchangeError.text(ofSystemError: code))"
+        }
+    }
+}

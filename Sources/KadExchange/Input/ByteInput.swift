@@ -1,0 +1,112 @@
+import Dispatch
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The bytes of a file or pipe through a window that slides along: memory is bounded by what a reader looks at.
+///
+/// A class, because its buffer is raw memory that a reader looks into without copying. Used by one thread at a time.
+final class ByteInput {
+    /// What messages call it: the path, or `standard input`.
+    let name: String
+    /// The size of a regular file in bytes; nil for pipes and the like.
+    let size: Int64?
+    /// Bytes before the window, from the start of the input.
+    private(set) var offset: Int64 = 0
+    private(set) var isAtEnd = false
+
+    private let descriptor: Int32
+    private let ownsDescriptor: Bool
+    private var memory: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    private var start = 0
+    private var end = 0
+
+    /// How much is asked of the system at once: fewer, larger reads cost less, beyond this they gain nothing.
+    private static let chunk = 256 << 10
+
+    /// Takes over an open descriptor, which need not be seekable.
+    init(descriptor: Int32, name: String, closing: Bool) {
+        self.descriptor = descriptor
+        self.name = name
+        ownsDescriptor = closing
+        capacity = Self.chunk
+        memory = .allocate(capacity: capacity)
+        var status = stat()
+        let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        size = isRegular ? Int64(status.st_size) : nil
+    }
+
+    /// Opens a file, or standard input for `-`.
+    static func open(path: String) throws(ExchangeError) -> ByteInput {
+        if path == "-" { return ByteInput(descriptor: 0, name: "standard input", closing: false) }
+        var descriptor: Int32
+        repeat {
+            #if canImport(Glibc)
+            descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            #elseif canImport(Musl)
+            descriptor = Musl.open(path, O_RDONLY | O_CLOEXEC)
+            #else
+            descriptor = Darwin.open(path, O_RDONLY | O_CLOEXEC)
+            #endif
+        } while descriptor < 0 && errno == EINTR
+        guard descriptor >= 0 else { throw ExchangeError(operation: "open", name: path, code: errno) }
+        return ByteInput(descriptor: descriptor, name: path, closing: true)
+    }
+
+    deinit {
+        memory.deallocate()
+        if ownsDescriptor { close(descriptor) }
+    }
+
+    /// What has been read and not been consumed. Valid until the next call that changes this input.
+    var window: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: memory + start, count: end - start) }
+
+    /// Reads on, so that the window grows; false at the end of the input.
+    func fill() throws(ExchangeError) -> Bool {
+        guard !isAtEnd else { return false }
+        makeRoom()
+        var count: Int
+        repeat { count = read(descriptor, memory + end, min(capacity - end, Self.chunk)) } while count < 0 && errno == EINTR
+        guard count >= 0 else { throw ExchangeError(operation: "read", name: name, code: errno) }
+        end += count
+        if count == 0 { isAtEnd = true }
+        return count > 0
+    }
+
+    /// Reads until the window holds `count` bytes, or everything that is left.
+    func fill(atLeast count: Int) throws(ExchangeError) {
+        while window.count < count, try fill() {}
+    }
+
+    /// Moves the window on.
+    func consume(_ count: Int) {
+        let count = min(max(0, count), end - start)
+        start += count
+        offset += Int64(count)
+    }
+
+    private func makeRoom() {
+        if start == end {
+            start = 0
+            end = 0
+        }
+        guard capacity - end < Self.chunk / 4 else { return }
+        if start >= capacity / 2 {
+            (memory).update(from: memory + start, count: end - start)
+        } else {
+            let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity * 2)
+            grown.update(from: memory + start, count: end - start)
+            memory.deallocate()
+            memory = grown
+            capacity *= 2
+        }
+        end -= start
+        start = 0
+    }
+}

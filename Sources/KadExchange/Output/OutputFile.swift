@@ -1,0 +1,90 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Where an export goes. A file appears under its name only when it is whole and on the medium: it is written beside it
+/// and renamed. A pipe or device is written to directly.
+///
+/// A new file can be read by its owner alone, like the store it comes from: it says whom a node talks to. A file that is
+/// replaced keeps its permissions.
+struct OutputFile: ~Copyable {
+    let sink: ByteSink
+    private let descriptor: Int32
+    /// Written beside, and renamed to `path`; nil for what is written to directly.
+    private var temporary: (temporary: String, path: String)?
+    private let closes: Bool
+
+    /// - Parameter path: a file, or `-` for standard output.
+    init(path: String) throws(ExchangeError) {
+        guard path != "-" else {
+            descriptor = 1
+            closes = false
+            sink = ByteSink(descriptor: 1, name: "standard output")
+            return
+        }
+        closes = true
+        var status = stat()
+        let exists = stat(path, &status) == 0
+        if exists, status.st_mode & S_IFMT != S_IFREG {
+            descriptor = try Self.open(path, O_WRONLY | O_CLOEXEC, mode: 0, name: path)
+            sink = ByteSink(descriptor: descriptor, name: path)
+            return
+        }
+        // Through a symbolic link the file behind it is replaced, not the link.
+        let target = exists ? Self.resolved(path) : path
+        let slash = target.lastIndex(of: "/").map { target.index(after: $0) } ?? target.startIndex
+        let beside = target[..<slash] + ".\(target[slash...]).\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        descriptor = try Self.open(String(beside), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode: 0o600, name: path)
+        temporary = (String(beside), target)
+        sink = ByteSink(descriptor: descriptor, name: path)
+        if exists { fchmod(descriptor, status.st_mode & 0o777) }
+    }
+
+    deinit {
+        if closes { close(descriptor) }
+        if let temporary { unlink(temporary.temporary) }
+    }
+
+    /// Makes the file appear: whole, and safe from a loss of power.
+    mutating func commit() throws(ExchangeError) {
+        try sink.flush()
+        guard let (beside, path) = temporary else { return }
+        guard fsync(descriptor) == 0 else { throw ExchangeError(operation: "sync", name: path, code: errno) }
+        guard rename(beside, path) == 0 else { throw ExchangeError(operation: "rename", name: path, code: errno) }
+        temporary = nil
+        // The new name itself; not every file system can, and the file is whole in any case.
+        let slash = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+        let folder = slash == path.startIndex ? "." : String(path[..<slash])
+        if let directory = try? Self.open(folder, O_RDONLY | O_CLOEXEC, mode: 0, name: folder) {
+            fsync(directory)
+            close(directory)
+        }
+    }
+
+    private static func open(
+        _ path: String, _ flags: Int32, mode: mode_t, name: String
+    ) throws(ExchangeError) -> Int32 {
+        var descriptor: Int32
+        repeat {
+            #if canImport(Glibc)
+            descriptor = Glibc.open(path, flags, mode)
+            #elseif canImport(Musl)
+            descriptor = Musl.open(path, flags, mode)
+            #else
+            descriptor = Darwin.open(path, flags, mode)
+            #endif
+        } while descriptor < 0 && errno == EINTR
+        guard descriptor >= 0 else { throw ExchangeError(operation: "open for writing", name: name, code: errno) }
+        return descriptor
+    }
+
+    private static func resolved(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
+    }
+}

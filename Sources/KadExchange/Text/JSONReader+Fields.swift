@@ -1,0 +1,94 @@
+import Kademlia
+import KadStore
+import Multiformats
+
+/// The types of fields that records have. Each names its field in what it throws.
+extension JSONReader {
+    mutating func number(_ name: String) throws(RejectionReason) -> Int64 {
+        guard let value = try integer() else { throw .wrongType(name, expected: "a whole number") }
+        return value
+    }
+
+    /// A number that is not negative.
+    mutating func count(_ name: String) throws(RejectionReason) -> Int64 {
+        let value = try number(name)
+        guard value >= 0 else { throw .wrongType(name, expected: "a number from 0") }
+        return value
+    }
+
+    mutating func instant(_ name: String) throws(RejectionReason) -> Instant {
+        Instant(milliseconds: try number(name))
+    }
+
+    /// A string as it stands.
+    mutating func text(_ name: String) throws(RejectionReason) -> Text {
+        guard next == UInt8(ascii: "\"") else {
+            try skip()
+            throw .wrongType(name, expected: "text")
+        }
+        return try text()
+    }
+
+    mutating func string(_ name: String) throws(RejectionReason) -> String { try text(name).string() }
+
+    mutating func list<Element>(
+        _ name: String, _ element: (inout JSONReader) throws(RejectionReason) -> Element
+    ) throws(RejectionReason) -> [Element] {
+        var elements: [Element] = []
+        try forEach(name) { (reader) throws(RejectionReason) in elements.append(try element(&reader)) }
+        return elements
+    }
+
+    mutating func forEach(
+        _ name: String, _ element: (inout JSONReader) throws(RejectionReason) -> Void
+    ) throws(RejectionReason) {
+        guard next == UInt8(ascii: "[") else {
+            try skip()
+            throw .wrongType(name, expected: "a list")
+        }
+        try array(element)
+    }
+
+    mutating func members(
+        _ name: String, _ member: (Text, inout JSONReader) throws(RejectionReason) -> Void
+    ) throws(RejectionReason) {
+        guard next == UInt8(ascii: "{") else {
+            try skip()
+            throw .wrongType(name, expected: "an object")
+        }
+        try object(member)
+    }
+
+    mutating func address(_ name: String) throws(RejectionReason) -> Multiaddr {
+        try text(name).withUTF8 { (utf8) throws(RejectionReason) in
+            do throws(MultiaddrError) {
+                return try Multiaddr(utf8: utf8)
+            } catch {
+                throw .address(error)
+            }
+        }
+    }
+
+    mutating func id(_ name: String, _ network: Network) throws(RejectionReason) -> PeerID {
+        try text(name).withUTF8 { (utf8) throws(RejectionReason) in
+            try NativeID.decode(utf8, network.idEncoding)
+        }
+    }
+
+    /// A key in hexadecimal, as wide as the network's.
+    mutating func key(_ name: String, _ network: Network) throws(RejectionReason) -> Key {
+        var bytes: [UInt8] = []
+        try text(name).withUTF8 { (utf8) throws(RejectionReason) in
+            guard utf8.count == 2 * network.keyByteCount, (try? PeerIDEncoding.hex.decode(utf8: utf8, appendingTo: &bytes)) != nil
+            else { throw .wrongType(name, expected: "a key of \(network.keyByteCount) bytes in hexadecimal") }
+        }
+        return Key(bytes: bytes) ?? .zero
+    }
+
+    mutating func failureClass(_ name: String) throws(RejectionReason) -> FailureClass {
+        guard let value = FailureClass(name: try string(name)) else {
+            throw .wrongType(name, expected: "a failure class")
+        }
+        return value
+    }
+}

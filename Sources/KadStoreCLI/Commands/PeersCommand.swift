@@ -1,0 +1,150 @@
+import ArgumentParser
+import KadStore
+import Kademlia
+
+struct PeersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "peers",
+        abstract: "List peers, or show one with all its history.",
+        discussion: """
+            Without PEER: the peers that meet all conditions, in the order of their keys. With PEER: everything that \
+            is remembered of it. PEER is an id, an address that ends in one, a key, the beginning of either, or an \
+            id as this list shows it (12D3KooWGz...KXtf).
+
+            EXAMPLES:
+              kadstore peers --answered --since 6h
+              kadstore peers --agent kubo --protocol /ipfs/kad/1.0.0 --limit 20
+              kadstore peers --group 203.0.113.0/24 --standing failing
+              kadstore peers --near "hello world" --bucket 3
+              kadstore peers 3fa94c21d0
+
+            JSON: {version, peers: [peer], isComplete}, or with PEER {version, peer}. A peer is {id, key, standing, \
+            firstSeenMs, lastSeenMs, lastOkMs, successes, rttUs, rttVarUs, daysSeen, agent, protocols, source, \
+            addresses: [{address, firstSeenMs, lastSeenMs, lastOkMs, failures, source}], failures: [{address, class, \
+            count, firstAtMs, lastAtMs}], backoff: {notBeforeMs, waitMs, remainingMs, streakMilli, streakAtMs, \
+            lastClass, breaker, openings, openedAtMs, trials, outcomes}}; what is unknown is null.
+            """)
+
+    @Argument(help: "The peer to show.")
+    var peer: String?
+
+    @OptionGroup(title: "Which peers") var filter: FilterOptions
+
+    @Option(help: "Peers that answered last, never answered nor failed (unverified), or failed since (failing).")
+    var standing: PeerRecord.Standing?
+
+    @Option(
+        help: ArgumentHelp(
+            "Peers that share exactly this many leading bits with an identity of the store, or with --near.",
+            valueName: "bits"))
+    var bucket: Int?
+
+    @Option(help: ArgumentHelp("A peer id, key or text: what --bucket counts from.", valueName: "target"))
+    var near: String?
+
+    @Option(help: ArgumentHelp("The most peers to print.", valueName: "count"))
+    var limit: Int?
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func validate() throws {
+        guard limit ?? 1 > 0 else { throw ValidationError("--limit is at least 1.") }
+        guard near == nil || bucket != nil else { throw ValidationError("--near needs --bucket.") }
+        guard (0...256).contains(bucket ?? 0) else { throw ValidationError("--bucket is 0 to 256.") }
+    }
+
+    func run() async throws {
+        try await database.reading { store in
+            var output = Output()
+            let view = PeerView(network: store.network, terminal: output.terminal, now: Instant.systemClock())
+            if let peer {
+                let record = try PeerFinder(store).record(peer)
+                if self.output.isJSON {
+                    try output.line(JSON.object(["version": JSON.formatVersion, "peer": view.json(record)]).text)
+                } else {
+                    for line in view.detail(record) { try output.line(line) }
+                }
+            } else if self.output.isJSON {
+                try printJSON(store, view, &output)
+            } else {
+                try printList(store, view, &output)
+            }
+            try output.flush()
+        }
+    }
+
+    private func printJSON(_ store: Store, _ view: PeerView, _ output: inout Output) throws {
+        try output.write("{\"version\":\(JSON.formatVersion.text),\"peers\":[")
+        var isFirst = true
+        let isComplete = try forEachPage(of: store, now: view.now) { records in
+            for record in records {
+                try output.write((isFirst ? "\n" : ",\n") + view.json(record).text)
+                isFirst = false
+            }
+        }
+        try output.line("\n],\"isComplete\":\(isComplete)}")
+    }
+
+    private func printList(_ store: Store, _ view: PeerView, _ output: inout Output) throws {
+        var table: TextTable?
+        var count = 0
+        let isComplete = try forEachPage(of: store, now: view.now) { records in
+            let rows = records.map(view.listRow)
+            if table == nil, !rows.isEmpty {
+                var first = TextTable(view.listColumns, terminal: output.terminal)
+                first.layOut(rows)
+                table = first
+                try output.line(first.header)
+            }
+            guard let table else { return }
+            for row in rows { try output.line(table.line(row)) }
+            count += rows.count
+        }
+        try output.flush()
+        let terminal = Terminal.standardError
+        let found = count == 0 ? "no peers" : terminal.count(count, "peer")
+        Messages.note(isComplete ? found : "\(found); there are more (--limit)")
+    }
+
+    /// Hands over the wanted peers page by page; each page is a read of its own.
+    ///
+    /// - Returns: false when the limit cut the list short.
+    private func forEachPage(
+        of store: Store, now: Instant, _ body: ([PeerRecord]) throws -> Void
+    ) throws -> Bool {
+        let filter = try self.filter(store, now)
+        var left = limit ?? .max
+        var next: Key?
+        repeat {
+            let page = try store.peers(after: next, where: filter)
+            let wanted = page.peers.filter { standing == nil || $0.standing == standing }
+            try body(Array(wanted.prefix(left)))
+            if wanted.count > left { return false }
+            left -= wanted.count
+            next = page.next
+        } while next != nil
+        return true
+    }
+
+    private func filter(_ store: Store, _ now: Instant) throws -> PeerFilter {
+        let conditions = try self.filter.filter(now: now)
+        guard let bucket else { return conditions }
+        let key: Key
+        if let near {
+            key = try Target(near, in: store.network).key
+        } else {
+            let identities = try store.identities()
+            guard identities.count == 1 else {
+                throw CommandError.usage(
+                    identities.isEmpty
+                        ? "--bucket counts from an identity, and this store has none: say --near ID or KEY."
+                        : "--bucket counts from an identity, and this store has several: say which one with --near ID.")
+            }
+            key = identities[0].peer.key
+        }
+        return FilterOptions.every([.sharesPrefix(bucket, with: key), conditions])
+    }
+}
+
+extension PeerRecord.Standing: ExpressibleByArgument {}

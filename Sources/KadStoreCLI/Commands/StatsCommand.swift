@@ -1,0 +1,70 @@
+import ArgumentParser
+import KadStore
+import Kademlia
+
+struct StatsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stats",
+        abstract: "Count what the store holds.",
+        discussion: """
+            EXAMPLES:
+              kadstore stats
+              kadstore stats --db lab.db --json
+
+            JSON: {version, path, network: {name, scope, keyDerivation, keyBits}, createdAtMs, peerCap, peers, \
+            answered, unverified, failing, backedOff, openBreakers, addresses, peersWithoutAddress, candidates, \
+            tombstones, identities, contacts, replacements, firstSeenMs, lastSeenMs, lastOkMs, rttUs: {count, p10, \
+            p50, p90, p99} or null, failures: [{class, count}], sources, agents, protocolSets: [{name, count}] (the \
+            10 most frequent), fileBytes, logBytes, bytesPerPeer, schema}
+            """)
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func run() async throws {
+        try await database.reading { store in
+            let statistics = try await store.statistics()
+            var output = Output()
+            if self.output.isJSON {
+                try output.line(Self.json(statistics, store).text)
+            } else {
+                let view = StatisticsView(terminal: output.terminal, now: Instant.systemClock())
+                for line in view.lines(statistics, store) { try output.line(line) }
+            }
+            try output.flush()
+        }
+    }
+
+    private static func json(_ statistics: Statistics, _ store: Store) -> JSON {
+        func named(_ list: [Statistics.Named], _ name: String = "name") -> JSON {
+            .array(list.map { .object([name: .string($0.name), "count": .int($0.count)]) })
+        }
+        let rtt = statistics.rtt.map { rtt -> JSON in
+            .object([
+                "count": .int(rtt.count), "p10": .int(rtt.p10), "p50": .int(rtt.p50), "p90": .int(rtt.p90),
+                "p99": .int(rtt.p99),
+            ])
+        }
+        return .object([
+            "version": JSON.formatVersion, "path": .string(store.path),
+            "network": .object([
+                "name": .string(store.network.name), "scope": .string(store.scope.rawValue),
+                "keyDerivation": .string(store.network.derivation.rawValue), "keyBits": .int(store.network.keyBits),
+            ]),
+            "createdAtMs": .int(store.createdAt.milliseconds), "peerCap": .int(store.peerCap),
+            "peers": .int(statistics.peers), "answered": .int(statistics.answered),
+            "unverified": .int(statistics.unverified), "failing": .int(statistics.failing),
+            "backedOff": .int(statistics.backedOff), "openBreakers": .int(statistics.openBreakers),
+            "addresses": .int(statistics.addresses), "peersWithoutAddress": .int(statistics.peersWithoutAddress),
+            "candidates": .int(statistics.candidates), "tombstones": .int(statistics.tombstones),
+            "identities": .int(statistics.identities), "contacts": .int(statistics.contacts),
+            "replacements": .int(statistics.replacements), "firstSeenMs": .optional(statistics.firstSeen?.milliseconds),
+            "lastSeenMs": .optional(statistics.lastSeen?.milliseconds),
+            "lastOkMs": .optional(statistics.lastOK?.milliseconds), "rttUs": rtt ?? .null,
+            "failures": named(statistics.failures, "class"), "sources": named(statistics.sources),
+            "agents": named(statistics.agents), "protocolSets": named(statistics.protocols),
+            "fileBytes": .int(statistics.fileBytes), "logBytes": .int(statistics.logBytes),
+            "bytesPerPeer": statistics.bytesPerPeer.map(JSON.double) ?? .null, "schema": .int(statistics.schema),
+        ])
+    }
+}

@@ -1,0 +1,158 @@
+import KadExchange
+import KadStore
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// What the command tells its caller. The numbers from 64 are those of `sysexits.h`.
+enum ExitStatus: Int32, CaseIterable, Sendable {
+    case success = 0
+    /// The answer is no.
+    case negative = 1
+    case partlyDone = 3
+    case usage = 64
+    case badData = 65
+    case noInput = 66
+    case internalError = 70
+    case cannotCreate = 73
+    case inputOutput = 74
+    case tryAgain = 75
+    case noPermission = 77
+    case configuration = 78
+
+    func leave() -> Never { exit(rawValue) }
+
+    /// For `--help`.
+    var meaning: String {
+        switch self {
+        case .success: "done"
+        case .negative: "the answer is no: 'check' found problems, or the store has no such peer"
+        case .partlyDone: "partly done: records were rejected, or the command was interrupted"
+        case .usage: "the command line is wrong"
+        case .badData: "an input or the database is damaged or not what it should be"
+        case .noInput: "there is no such file or store"
+        case .internalError: "a fault in kadstore itself"
+        case .cannotCreate: "a file cannot be created, or must not be replaced"
+        case .inputOutput: "reading or writing failed (disk full, I/O error)"
+        case .tryAgain: "another process holds the database: try again later"
+        case .noPermission: "the system does not permit it"
+        case .configuration: "the database is of another network, scope or schema version"
+        }
+    }
+}
+
+extension ExitStatus {
+    /// The one place where errors become numbers.
+    init(_ error: any Error) {
+        switch error {
+        case let error as CommandError: self = error.status
+        case let error as StoreError: self = Self.status(of: error)
+        case let error as ExchangeError: self = Self.status(of: error)
+        default: self = .internalError
+        }
+    }
+
+    private static func status(of error: StoreError) -> ExitStatus {
+        switch error {
+        case .notFound: .noInput
+        case .notAStore, .corrupt, .invalidRecord: .badData
+        case .locked, .backlog: .tryAgain
+        case .readOnly: .noPermission
+        case .newerSchema, .olderSchema, .foreignMigration, .networkMismatch: .configuration
+        case .diskFull: .inputOutput
+        case .notEmpty: .cannotCreate
+        case .closed: .internalError
+        case .invalidArgument: .usage
+        case .interrupted: .partlyDone
+        // A store that is to be opened and is not there has a case of its own: this one was to be created.
+        case .system(_, _, let code): status(ofSystemError: code, creating: true)
+        case .sqlite(_, let error): error.code == 10 ? .inputOutput : .internalError
+        }
+    }
+
+    private static func status(of error: ExchangeError) -> ExitStatus {
+        switch error {
+        case .unrecognised, .ambiguous, .unsupported, .notRestorable: .badData
+        case .networkMismatch, .networkNotCarried: .configuration
+        case .alreadyRead: .internalError
+        case .system(_, _, let code): status(ofSystemError: code, creating: false)
+        case .brokenPipe, .diskFull: .inputOutput
+        case .cancelled: .partlyDone
+        case .store(let error): status(of: error)
+        }
+    }
+
+    /// What the operating system refused to do with a file that was to be created, or to be there.
+    static func status(ofSystemError code: Int32, creating: Bool) -> ExitStatus {
+        switch code {
+        case EACCES, EPERM, EROFS: .noPermission
+        case ENOENT, ENOTDIR, EISDIR: creating ? .cannotCreate : .noInput
+        case EEXIST: .cannotCreate
+        default: .inputOutput
+        }
+    }
+}
+
+/// What the command itself refuses or fails at.
+enum CommandError: Error, Hashable, Sendable {
+    /// Options that contradict each other or the store.
+    case usage(String)
+    /// Input that cannot be understood.
+    case notUnderstood(String)
+    /// The store has no such peer; what might have been meant.
+    case noSuchPeer(String, suggestions: [String])
+    /// Several peers answer to an abbreviation; some of them.
+    case ambiguousPeer(String, matches: [String])
+    /// The store has no such identity.
+    case noSuchIdentity(String)
+    /// `check` found problems, and has printed them.
+    case problemsFound(Int)
+    /// Standard output cannot be written.
+    case output(code: Int32)
+    /// A file cannot be created.
+    case cannotCreate(path: String, code: Int32)
+    /// The user interrupted; the text says what was done and how to go on.
+    case interrupted(String)
+    /// Some files were imported, others were not, or not all of their records; what is wrong has been printed.
+    case partlyImported
+    /// No record of any file was imported; what is wrong has been printed.
+    case nothingImported(ExitStatus)
+
+    var status: ExitStatus {
+        switch self {
+        case .usage: .usage
+        case .notUnderstood: .badData
+        case .noSuchPeer, .ambiguousPeer, .noSuchIdentity, .problemsFound: .negative
+        case .output: .inputOutput
+        case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
+        case .interrupted, .partlyImported: .partlyDone
+        case .nothingImported(let status): status
+        }
+    }
+}
+
+extension CommandError: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .usage(let text), .notUnderstood(let text), .noSuchIdentity(let text), .interrupted(let text): text
+        case .noSuchPeer(let text, let suggestions):
+            "no peer '\(text)' in the store." + Self.list(suggestions, "Did you mean")
+        case .ambiguousPeer(let text, let matches):
+            "'\(text)' stands for more than one peer." + Self.list(matches, "Some of them:")
+        case .problemsFound(let count): count == 1 ? "1 problem found." : "\(count) problems found."
+        case .output(let code): "cannot write to standard output: \(String(cString: strerror(code)))."
+        case .cannotCreate(let path, let code): "\(path): cannot be created: \(String(cString: strerror(code)))."
+        case .partlyImported: "not everything was imported."
+        case .nothingImported: "nothing was imported."
+        }
+    }
+
+    private static func list(_ lines: [String], _ title: String) -> String {
+        lines.isEmpty ? "" : lines.reduce(" " + title) { $0 + "\n  " + $1 }
+    }
+}

@@ -1,0 +1,48 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+enum FileStatus {
+    /// Whether there is anything under this name.
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Whether both names stand for one file.
+    static func isSame(_ left: String, _ right: String) -> Bool {
+        var first = stat()
+        var second = stat()
+        guard stat(left, &first) == 0, stat(right, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+}
+
+/// A folder of the system's for temporary files, and everything in it, for as long as `body` runs.
+enum TemporaryFolder {
+    static func with<Value: Sendable>(
+        _ body: @Sendable (_ folder: String) async throws -> Value
+    ) async throws -> Value {
+        let root = Environment.value(of: "TMPDIR") ?? "/tmp"
+        var name = Array("\(root)/kadstore-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&name) else { throw CommandError.cannotCreate(path: root, code: errno) }
+        let folder = String(cString: made)
+        defer { remove(folder) }
+        return try await body(folder)
+    }
+
+    /// Takes away a folder that holds files alone.
+    private static func remove(_ folder: String) {
+        if let directory = opendir(folder) {
+            while let entry = readdir(directory) {
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if name != "." && name != ".." { unlink("\(folder)/\(name)") }
+            }
+            closedir(directory)
+        }
+        rmdir(folder)
+    }
+}

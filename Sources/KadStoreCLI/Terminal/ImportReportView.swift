@@ -1,0 +1,116 @@
+import KadExchange
+import KadStore
+
+/// What became of an imported file, for people and as JSON.
+struct ImportReportView {
+    let report: ImportReport
+    let scope: Scope
+
+    func lines(_ terminal: Terminal) -> [String] {
+        let name = terminal.paint(terminal.safe(report.name), .bold)
+        var lines = ["\(name) (\(report.format.name)): \(terminal.count(report.records, "record"))"]
+        let verb = report.isDryRun ? "would be " : ""
+        if report.summary.peers.total > 0 || report.summary.candidates.total == 0 {
+            lines.append("  peers: " + counts(report.summary.peers, verb, terminal))
+        }
+        if report.summary.candidates.total > 0 {
+            lines.append("  addresses without a peer id: " + counts(report.summary.candidates, verb, terminal))
+        }
+        lines += omissions(terminal).map { "  " + $0 }
+        lines += rejections(terminal)
+        if let fault = report.fault { lines.append("  \(terminal.paint("reading ended early", .red)): \(fault)") }
+        lines += notes(terminal)
+        return lines
+    }
+
+    private func counts(_ counts: BulkSummary.Counts, _ verb: String, _ terminal: Terminal) -> String {
+        "\(terminal.count(counts.added)) \(verb)added, \(terminal.count(counts.updated)) \(verb)updated, "
+            + "\(terminal.count(counts.unchanged)) known"
+    }
+
+    private func omissions(_ terminal: Terminal) -> [String] {
+        var lines: [String] = []
+        if report.unroutableAddresses > 0 {
+            lines.append(
+                "\(terminal.count(report.unroutableAddresses, "address", "addresses")) left out: not of "
+                    + "\(scope.rawValue) scope"
+            )
+        }
+        if report.surplusAddresses > 0 {
+            lines.append(
+                "\(terminal.count(report.surplusAddresses, "address", "addresses")) left out: more than "
+                    + "\(AddressRecord.maximumPerPeer) of one peer")
+        }
+        if report.ownRecords > 0 {
+            lines.append(
+                "\(terminal.count(report.ownRecords, "record")) left out: our own identity or the file's writer")
+        }
+        if report.impossibleStamps > 0 {
+            lines.append("\(terminal.count(report.impossibleStamps, "impossible time")) left out")
+        }
+        return lines
+    }
+
+    private func rejections(_ terminal: Terminal) -> [String] {
+        guard report.rejectedCount > 0 else { return [] }
+        var lines = [terminal.paint("  \(terminal.count(report.rejectedCount)) rejected:", .yellow)]
+        for rejection in report.rejections {
+            let excerpt = rejection.excerpt.map { " | \(terminal.safe($0))" } ?? ""
+            lines.append("    \(rejection.place): \(terminal.safe(rejection.reason.description))\(excerpt)")
+        }
+        let more = report.rejectedCount - report.rejections.count
+        if more > 0 { lines.append("    and \(terminal.count(more)) more") }
+        if report.taken == 0, scope == .public, report.rejected[.unroutable] != nil {
+            lines.append(
+                "  Its addresses are private or of documentation ranges: they belong into a store of private scope "
+                    + "(another --db, and --scope private).")
+        }
+        return lines
+    }
+
+    private func notes(_ terminal: Terminal) -> [String] {
+        let texts = report.notes.map { note, count in
+            switch note {
+            case .unknownFailure(let name):
+                "\(terminal.count(count, "failure")) of the unknown kind '\(terminal.safe(name))' left out"
+            case .notDialled(let name): "\(terminal.count(count, "peer")) not dialled: \(terminal.safe(name))"
+            case .unreadableAddress: "\(terminal.count(count, "address", "addresses")) left out: cannot be read"
+            case .restoreOnly(let name):
+                "\(terminal.count(count, "record")) of kind \(terminal.safe(name)): taken by --restore only"
+            case .verified: "checksum and counts are right"
+            }
+        }
+        return texts.sorted().map { terminal.paint("  \($0)", .dim) }
+    }
+}
+
+extension ImportReportView {
+    var json: JSON {
+        let rejected = report.rejected.sorted { $0.key < $1.key }.map { ($0.key.rawValue, JSON.int($0.value)) }
+        return .object([
+            "name": .string(report.name), "format": .string(report.format.name), "records": .int(report.records),
+            "peers": json(report.summary.peers), "candidates": json(report.summary.candidates),
+            "rejected": .members(rejected), "rejections": .array(report.rejections.map(json)),
+            "unroutableAddresses": .int(report.unroutableAddresses), "surplusAddresses": .int(report.surplusAddresses),
+            "ownRecords": .int(report.ownRecords), "impossibleStamps": .int(report.impossibleStamps),
+            "fault": .optional(report.fault?.description),
+        ])
+    }
+
+    private func json(_ counts: BulkSummary.Counts) -> JSON {
+        .object([
+            "added": .int(counts.added), "updated": .int(counts.updated), "unchanged": .int(counts.unchanged),
+        ])
+    }
+
+    private func json(_ rejection: Rejection) -> JSON {
+        let place: (String, JSON) =
+            switch rejection.place {
+            case .line(let number): ("line", .int(number))
+            case .offset(let offset): ("offset", .int(offset))
+            }
+        return .members([
+            place, ("reason", .string(rejection.reason.description)), ("excerpt", .optional(rejection.excerpt)),
+        ])
+    }
+}

@@ -1,0 +1,116 @@
+import KadStore
+import Kademlia
+
+/// The statistics of a store, for people.
+struct StatisticsView {
+    let terminal: Terminal
+    let now: Instant
+
+    private static let barWidth = 24
+
+    func lines(_ statistics: Statistics, _ store: Store) -> [String] {
+        var lines = [
+            terminal.paint(terminal.safe(store.path), .bold),
+            "network \(store.network.name), \(store.scope.rawValue) scope, created \(date(store.createdAt))", "",
+        ]
+        lines += peers(statistics)
+        lines += [
+            field("addresses", addresses(statistics)),
+            field("candidates", "\(terminal.count(statistics.candidates)) addresses without a peer id"),
+        ]
+        if statistics.tombstones > 0 { lines.append(field("tombstones", terminal.count(statistics.tombstones))) }
+        if statistics.identities > 0 {
+            lines.append(
+                field(
+                    "identities",
+                    "\(terminal.count(statistics.identities)) with \(terminal.count(statistics.contacts, "contact")), "
+                        + "\(terminal.count(statistics.replacements)) waiting"))
+        }
+        if let first = statistics.firstSeen { lines.append(field("first seen", date(first))) }
+        if let last = statistics.lastSeen { lines.append(field("last seen", date(last))) }
+        if let answer = statistics.lastOK { lines.append(field("last answer", date(answer))) }
+        if let rtt = statistics.rtt { lines.append(field("round trip", text(rtt))) }
+        lines.append(field("file", file(statistics)))
+        lines += list("Failures", statistics.failures)
+        lines += list("Sources", statistics.sources)
+        lines += list("Agents", statistics.agents)
+        lines += list("Protocol sets", statistics.protocols)
+        return lines
+    }
+
+    private func peers(_ statistics: Statistics) -> [String] {
+        func share(_ name: String, _ count: Int, _ ink: Ink) -> String {
+            let bar = bar(count, of: statistics.peers, ink)
+            return field(
+                "  \(name)",
+                "\(right(terminal.count(count), width)) \(bar) \(terminal.percent(count, of: statistics.peers))")
+        }
+        let width = DisplayWidth.of(terminal.count(statistics.peers))
+        func right(_ text: String, _ width: Int) -> String {
+            String(repeating: " ", count: max(0, width - DisplayWidth.of(text))) + text
+        }
+        var lines = [field("peers", terminal.paint(terminal.count(statistics.peers), .bold))]
+        guard statistics.peers > 0 else { return lines }
+        lines += [
+            share("answered", statistics.answered, .green), share("unverified", statistics.unverified, .plain),
+            share("failing", statistics.failing, .red),
+        ]
+        if statistics.backedOff > 0 { lines.append(share("backed off", statistics.backedOff, .yellow)) }
+        if statistics.openBreakers > 0 {
+            lines.append(field("breakers", "\(terminal.count(statistics.openBreakers)) not closed"))
+        }
+        return lines
+    }
+
+    private func addresses(_ statistics: Statistics) -> String {
+        var text = terminal.count(statistics.addresses)
+        if statistics.peersWithoutAddress > 0 {
+            text += "; \(terminal.count(statistics.peersWithoutAddress, "peer")) without any"
+        }
+        return text
+    }
+
+    private func text(_ rtt: Statistics.RTT) -> String {
+        "\(terminal.microseconds(rtt.p50)) median, 10 % below \(terminal.microseconds(rtt.p10)), 90 % below "
+            + "\(terminal.microseconds(rtt.p90)) (\(terminal.count(rtt.count, "peer")))"
+    }
+
+    private func file(_ statistics: Statistics) -> String {
+        var text = terminal.bytes(statistics.fileBytes)
+        if let perPeer = statistics.bytesPerPeer, statistics.peers >= 1_000 {
+            text += ", \(FixedPoint.text(perPeer, digits: 0)) bytes a peer"
+        }
+        if statistics.logBytes > 0 { text += ", log \(terminal.bytes(statistics.logBytes))" }
+        return text + ", schema \(statistics.schema)"
+    }
+
+    private func list(_ title: String, _ entries: [Statistics.Named]) -> [String] {
+        guard let most = entries.first?.count, most > 0 else { return [] }
+        var table = TextTable(
+            [.init(title: "", alignment: .right), .init(title: ""), .init(title: "", minimum: 16)],
+            terminal: terminal.narrowed(by: 2))
+        let rows = entries.map { entry -> [TextTable.Cell] in
+            let length = max(1, Int((Double(entry.count) / Double(most) * Double(Self.barWidth / 2)).rounded()))
+            return [
+                .init(terminal.count(entry.count)), .init(String(repeating: block, count: length), .cyan),
+                .init(terminal.safe(entry.name)),
+            ]
+        }
+        table.layOut(rows)
+        return ["", terminal.paint(title, .bold)] + rows.map { "  " + table.line($0) }
+    }
+
+    private var block: String { terminal.symbol("█", "#") }
+
+    private func bar(_ part: Int, of whole: Int, _ ink: Ink) -> String {
+        let filled = Int((Double(part) / Double(max(1, whole)) * Double(Self.barWidth)).rounded())
+        return terminal.paint(String(repeating: block, count: filled), ink)
+            + terminal.paint(String(repeating: terminal.symbol("·", "."), count: Self.barWidth - filled), .dim)
+    }
+
+    private func date(_ instant: Instant) -> String { "\(UTC.text(instant)) (\(Span.text(instant, from: now)))" }
+
+    private func field(_ name: String, _ value: String) -> String {
+        terminal.paint(name, .dim) + String(repeating: " ", count: max(1, 14 - name.utf8.count)) + value
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Testing
+
+/// The built command, run as a user runs it.
+enum Command {
+    struct Result {
+        var status: Int32
+        var output: String
+        var messages: String
+        /// Whether a signal ended it.
+        var isSignalled = false
+
+        /// Standard output as JSON.
+        func json(sourceLocation: SourceLocation = #_sourceLocation) throws -> [String: Any] {
+            let value = try JSONSerialization.jsonObject(with: Data(output.utf8))
+            return try #require(value as? [String: Any], sourceLocation: sourceLocation)
+        }
+
+        /// The columns of each line.
+        var lines: [Substring] { output.split(separator: "\n") }
+    }
+
+    /// Beside the test bundle, where the package manager puts all that it builds.
+    static let path: String = {
+        var bundles = Bundle.allBundles.map(\.bundlePath).filter { $0.hasSuffix(".xctest") }
+        bundles.append((try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "")
+        bundles.append(CommandLine.arguments[0])
+        let folders = bundles.map { URL(fileURLWithPath: $0).deletingLastPathComponent().path }
+        return (folders.map { $0 + "/kadstore" }.first { FileManager.default.isExecutableFile(atPath: $0) })
+            ?? "kadstore"
+    }()
+
+    /// Runs the command with nothing of the caller's environment but the given variables.
+    static func run(
+        _ arguments: String..., input: String? = nil, environment: [String: String] = [:], folder: String? = nil
+    ) throws -> Result {
+        try run(arguments, input: input, environment: environment, folder: folder)
+    }
+
+    static func run(
+        _ arguments: [String], input: String? = nil, environment: [String: String] = [:], folder: String? = nil
+    ) throws -> Result {
+        try launch(path, arguments, input: input, environment: environment, folder: folder)
+    }
+
+    /// Runs a line of the shell, in which `$KADSTORE` is the command.
+    static func shell(_ line: String, environment: [String: String] = [:], folder: String? = nil) throws -> Result {
+        try launch(
+            "/bin/sh", ["-c", line], input: nil, environment: environment.merging(["KADSTORE": path]) { $1 },
+            folder: folder)
+    }
+
+    private static func launch(
+        _ program: String, _ arguments: [String], input: String?, environment: [String: String], folder: String?
+    ) throws -> Result {
+        let scratch = Scratch()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        let passed = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
+        process.environment = passed.merging(["LANG": "C.UTF-8"]) { $1 }.merging(environment) { $1 }
+        if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+        // Files, not pipes: nobody has to read while it runs.
+        let names = ["input", "output", "messages"].map(scratch.path)
+        try Data((input ?? "").utf8).write(to: URL(fileURLWithPath: names[0]))
+        for name in names[1...] { try Data().write(to: URL(fileURLWithPath: name)) }
+        let handles = try (
+            FileHandle(forReadingFrom: URL(fileURLWithPath: names[0])),
+            FileHandle(forWritingTo: URL(fileURLWithPath: names[1])),
+            FileHandle(forWritingTo: URL(fileURLWithPath: names[2]))
+        )
+        process.standardInput = handles.0
+        process.standardOutput = handles.1
+        process.standardError = handles.2
+        try process.run()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus,
+            output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[1])), as: UTF8.self),
+            messages: String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[2])), as: UTF8.self),
+            isSignalled: process.terminationReason == .uncaughtSignal)
+    }
+}
+
+/// A folder of its own, removed with it.
+final class Scratch: Sendable {
+    let folder: String
+
+    init() {
+        folder = NSTemporaryDirectory() + "kadstore-cli-\(UUID().uuidString)"
+        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func path(_ name: String) -> String { folder + "/" + name }
+}
