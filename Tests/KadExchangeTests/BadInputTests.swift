@@ -44,7 +44,9 @@ struct BadInputTests {
 
     @Test("compressed and UTF-16 files are named")
     func binaryClues() throws {
-        for (bytes, words) in [([0x1f, 0x8b, 8, 0], "gunzip"), ([0xff, 0xfe, 0x41, 0], "UTF-16"), ([0x93, 0x81], "MessagePack")] as [([UInt8], String)] {
+        for (bytes, words) in [
+            ([0x1f, 0x8b, 8, 0], "gunzip"), ([0xff, 0xfe, 0x41, 0], "UTF-16"), ([0x93, 0x81], "MessagePack"),
+        ] as [([UInt8], String)] {
             let path = try scratch.write(bytes)
             let error = #expect(throws: ExchangeError.self) { try ImportSource.open(path) }
             #expect(error?.description.contains(words) == true)
@@ -118,9 +120,10 @@ struct BadInputTests {
         let report = try await scratch.import(text, into: store)
         #expect(report.summary.peers.added == 2)
         #expect(
-            report.rejections == [2, 4].map {
-                Rejection(place: .line($0), reason: .tooLong(limit: LineReader.limit))
-            })
+            report.rejections
+                == [2, 4].map {
+                    Rejection(place: .line($0), reason: .tooLong(limit: LineReader.limit))
+                })
         let quoted = try await scratch.import(
             "id,agent\n\(PeerID.test(3).text),\"\(long)\n\(PeerID.test(4).text),x\n", into: store)
         #expect(quoted.summary.peers.added == 1)
@@ -136,7 +139,9 @@ struct BadInputTests {
         #expect(report.rejected == [.encoding: 1, .address: 1])
         let csv = Array("id,agent\n\(PeerID.test(1).text),".utf8) + [0xc3, 0x28, 0x0a]
         #expect(try await scratch.import(csv, into: store).rejected == [.encoding: 1])
-        let nebula = Array("{\"PeerID\":\"\(PeerID.test(1).text)\",\"Maddrs\":[]}\n{\"PeerID\":\"".utf8) + [0xff] + Array("\"}\n".utf8)
+        let nebula =
+            Array("{\"PeerID\":\"\(PeerID.test(1).text)\",\"Maddrs\":[]}\n{\"PeerID\":\"".utf8) + [0xff]
+            + Array("\"}\n".utf8)
         #expect(try await scratch.import(nebula, into: store).rejected == [.encoding: 1])
     }
 
@@ -149,7 +154,8 @@ struct BadInputTests {
             line(1, "\(good),\"ConnectErrorStr\":\"made \\u001b up\",\"VisitEndedAt\":\"2026-11-20T10:00:01Z\""),
             line(2, "\(good),\"VisitEndedAt\":\"2026-11-20T09:00:00Z\""), line(3, "\"Maddrs\":7"),
             "{\"Maddrs\":[]}", line(4, "\"Maddrs\":" + String(repeating: "[", count: 500_000)),
-            line(5, "\"Properties\":" + String(repeating: "[", count: 500_000)), line(6, good), "[]", line(7, good) + "x",
+            line(5, "\"Properties\":" + String(repeating: "[", count: 500_000)), line(6, good), "[]",
+            line(7, good) + "x",
             line(8, "\"Maddrs\":[\"/ip4/10.0.0.1/tcp/1\",\"/future/1\"],\"VisitStartedAt\":\"2027-11-20T10:00:00Z\""),
             line(9, "\"Maddrs\":[\"/ip4/10.0.0.1/tcp/1/p2p/\(PeerID.test(1).text)\"]"),
         ]
@@ -177,12 +183,15 @@ struct BadInputTests {
     func libtorrent() async throws {
         let store = try await scratch.store(.mainline)
         let node = "\u{a}\0\0\u{1}\u{1a}\u{61}"
-        let text = "d9:dht stated7:node-idl20:aaaaaaaaaaaaaaaaaaaa2:xxe5:nodesl6:\(node)5:abcdei7el6:\(node)e6:\u{a}\0\0\u{2}\0\0e6:nodes6l6:\u{a}\0\0\u{3}\0\u{1}ee3:fooi1ee"
+        let text =
+            "d9:dht stated7:node-idl20:aaaaaaaaaaaaaaaaaaaa2:xxe5:nodesl6:\(node)5:abcdei7el6:\(node)e6:\u{a}\0\0\u{2}\0\0e6:nodes6l6:\u{a}\0\0\u{3}\0\u{1}ee3:fooi1ee"
         let report = try await scratch.import(text, into: store)
         #expect(report.localIDs.count == 1)
         #expect(report.rejected == [.address: 1, .unroutable: 1])
-        #expect(try store.allCandidates().map(\.address.description) == ["/ip4/10.0.0.1/udp/6753", "/ip4/10.0.0.3/udp/1"])
-        let joined = try await scratch.import("d9:dht stated5:nodes12:\(node)\u{a}\0\0\u{4}\0\u{1}6:nodes67:abcdefgee", into: store)
+        #expect(
+            try store.allCandidates().map(\.address.description) == ["/ip4/10.0.0.1/udp/6753", "/ip4/10.0.0.3/udp/1"])
+        let joined = try await scratch.import(
+            "d9:dht stated5:nodes12:\(node)\u{a}\0\0\u{4}\0\u{1}6:nodes67:abcdefgee", into: store)
         #expect(joined.summary.candidates.added == 1 && joined.summary.candidates.unchanged == 1)
         #expect(joined.rejected == [.address: 1])
         let older = try await scratch.import("d9:dht stated7:node-id20:aaaaaaaaaaaaaaaaaaaaee", into: store)
@@ -226,7 +235,11 @@ struct BadInputTests {
         }
         inputs.append((try await scratch.export(full, .csv), .libp2p, .csv))
         inputs.append((try await scratch.export(full), .libp2p, .native))
-        inputs.append((Array("{\"Bootstrap\":[\"/ip4/1.2.3.4/tcp/1\",\"/dns4/a/tcp/2\"],\"X\":{\"a\":[1,2.5e3,null]}}".utf8), .libp2p, .kubo))
+        inputs.append(
+            (
+                Array("{\"Bootstrap\":[\"/ip4/1.2.3.4/tcp/1\",\"/dns4/a/tcp/2\"],\"X\":{\"a\":[1,2.5e3,null]}}".utf8),
+                .libp2p, .kubo
+            ))
         for (bytes, network, format) in inputs {
             let store = try await scratch.store(network)
             for _ in 0..<25 {

@@ -31,7 +31,10 @@ struct CSVTests {
         let record = try #require(try store.record(of: try store.peer(.test(1)).key))
         #expect(record.agent == "kubo, \"fork\"\r\nof 2026")
         #expect(record.firstSeen == .seconds(0) && record.lastSeen == .seconds(5))
-        #expect(record.addresses.map(\.address.description).sorted() == ["/ip4/10.0.0.1/tcp/4001", "/ip4/10.0.0.2/tcp/4001"])
+        #expect(
+            record.addresses.map(\.address.description).sorted() == [
+                "/ip4/10.0.0.1/tcp/4001", "/ip4/10.0.0.2/tcp/4001",
+            ])
         #expect(try store.record(of: try store.peer(.test(2)).key)?.agent == "=cmd|x")
     }
 

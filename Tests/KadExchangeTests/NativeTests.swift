@@ -25,7 +25,9 @@ enum FullStore {
             switch draw(0..<4) {
             case 0: Multiaddr(ip: .v6(high: 0x2001_0db8 << 32, low: UInt64(index)), udp: UInt16(index & 0xffff))
             case 1: (try? Multiaddr("/dns4/\"ü,\\.example/tcp/443/tls/ws")) ?? Multiaddr(ip: .v4(1), tcp: 1)
-            case 2: (try? Multiaddr("/ip4/10.0.0.1/tcp/1/p2p/\(PeerID.test(9).text)/p2p-circuit")) ?? Multiaddr(ip: .v4(1), tcp: 1)
+            case 2:
+                (try? Multiaddr("/ip4/10.0.0.1/tcp/1/p2p/\(PeerID.test(9).text)/p2p-circuit"))
+                    ?? Multiaddr(ip: .v4(1), tcp: 1)
             default: Multiaddr(ip: .v4(0x0a00_0000 + UInt32(index)), tcp: 4001)
             }
         }
@@ -43,7 +45,8 @@ enum FullStore {
             if flip() { record.rtt = RTTEstimate(smoothed: draw(0..<1_000_000), variation: draw(0..<10)) }
             record.daysSeen = UInt32(truncatingIfNeeded: generator.next()) | 1
             if flip() { record.agent = name() }
-            record.protocols = flip() ? [] : Set((0..<3).map { _ in name() + "x" }.filter { !$0.contains("\n") }).sorted()
+            record.protocols =
+                flip() ? [] : Set((0..<3).map { _ in name() + "x" }.filter { !$0.contains("\n") }).sorted()
             var known: Set<Multiaddr> = []
             for offset in 0..<Int(draw(0..<4)) {
                 let place = address(index * 4 + offset)
@@ -79,7 +82,8 @@ enum FullStore {
                 .candidate(
                     Candidate(
                         address: Multiaddr(ip: .v4(0x0b00_0000 + UInt32(index)), udp: 6881), firstSeen: first,
-                        lastSeen: first.advanced(byMilliseconds: draw(0..<99)), lastTried: flip() ? instant() : nil, tries: Int(draw(0..<4)),
+                        lastSeen: first.advanced(byMilliseconds: draw(0..<99)), lastTried: flip() ? instant() : nil,
+                        tries: Int(draw(0..<4)),
                         source: flip() ? name() : nil)))
             items.append(
                 .tombstone(
@@ -127,7 +131,9 @@ enum FullStore {
 struct NativeTests {
     let scratch = Scratch()
 
-    private func restored(_ bytes: [UInt8], _ network: Network = .libp2p, _ scope: Scope = .private) async throws -> Store {
+    private func restored(_ bytes: [UInt8], _ network: Network = .libp2p, _ scope: Scope = .private) async throws
+        -> Store
+    {
         let store = try await scratch.store(network, scope)
         _ = try await store.restorePeers(from: ImportSource.open(try scratch.write(bytes)))
         return store
@@ -257,8 +263,10 @@ struct NativeTests {
         try await FullStore.fill(original, seed: 2, peers: 2)
         let text = try await scratch.exportText(original)
         let key = try #require(try original.allPeers().first).key.description
-        let changed = text.replacing("\"key\":\"\(key)", with: "\"key\":\"\(String(key.dropLast()))0", maxReplacements: 1)
-        let other = changed == text ? text.replacing(key, with: String(key.dropLast()) + "1", maxReplacements: 1) : changed
+        let changed = text.replacing(
+            "\"key\":\"\(key)", with: "\"key\":\"\(String(key.dropLast()))0", maxReplacements: 1)
+        let other =
+            changed == text ? text.replacing(key, with: String(key.dropLast()) + "1", maxReplacements: 1) : changed
         let store = try await scratch.store()
         let report = try await scratch.import(other, into: store, .test { $0.allowsUnroutable = true })
         #expect(report.rejected == [.hash: 1])

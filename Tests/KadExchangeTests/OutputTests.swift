@@ -42,7 +42,9 @@ struct OutputTests {
         let after = try FileManager.default.contentsOfDirectory(atPath: scratch.folder).sorted()
         #expect(after.filter { $0.hasPrefix(".out") }.isEmpty)
         #expect(before.filter { $0.hasPrefix(".out") }.isEmpty)
-        await #expect(throws: ExchangeError.system(operation: "open for writing", name: "/no/such/folder/x", code: ENOENT)) {
+        await #expect(
+            throws: ExchangeError.system(operation: "open for writing", name: "/no/such/folder/x", code: ENOENT)
+        ) {
             let other = try await scratch.store()
             return try await other.exportPeers(to: "/no/such/folder/x")
         }
@@ -76,7 +78,9 @@ struct OutputTests {
         let writer = ends[1]
         let task = Task.detached {
             for start in stride(from: 0, to: bytes.count, by: 700) {
-                _ = bytes[start..<min(bytes.count, start + 700)].withUnsafeBytes { write(writer, $0.baseAddress, $0.count) }
+                _ = bytes[start..<min(bytes.count, start + 700)].withUnsafeBytes {
+                    write(writer, $0.baseAddress, $0.count)
+                }
             }
             close(writer)
         }

@@ -14,7 +14,8 @@ struct TextTests {
         "RFC 3339",
         arguments: [
             ("1970-01-01T00:00:00Z", 0), ("2026-11-20T10:00:00Z", 1_795_168_800_000),
-            ("2026-11-20T10:00:00.050000Z", 1_795_168_800_050), ("2026-11-20T11:00:00.0509999+01:00", 1_795_168_800_050),
+            ("2026-11-20T10:00:00.050000Z", 1_795_168_800_050),
+            ("2026-11-20T11:00:00.0509999+01:00", 1_795_168_800_050),
             ("2000-02-29T23:59:59.9-00:30", 951_870_599_900), ("0001-01-01T00:00:00Z", -62_135_596_800_000),
             ("1969-12-31t23:59:59.999z", -1),
         ] as [(String, Int64)])
@@ -89,7 +90,9 @@ struct TextTests {
             let read = try reader.text().string()
             #expect(read == "\"\\/\u{8}\u{c}\n\r\tA\u{1d11e}é")
         }
-        for text in [#""\ud834""#, #""\ud834x""#, #""\udd1e\ud834""#, #""\ud834A""#, #""\x""#, #""\u00g0""#, #""\u00""#] {
+        for text in [
+            #""\ud834""#, #""\ud834x""#, #""\udd1e\ud834""#, #""\ud834A""#, #""\x""#, #""\u00g0""#, #""\u00""#,
+        ] {
             _ = utf8(text) { bytes in
                 #expect(throws: RejectionReason.self, "\(text)") {
                     var reader = JSONReader(bytes)
@@ -137,7 +140,9 @@ struct TextTests {
 
     @Test("malformed bencode is refused, never trapped on")
     func badBencode() {
-        for text in ["", "d", "di1e", "d1:a", "d1:ae", "i", "ie", "i-e", "i1x", "5:abc", "99999999999999999999:a", "1", "x", "l"] {
+        for text in [
+            "", "d", "di1e", "d1:a", "d1:ae", "i", "ie", "i-e", "i1x", "5:abc", "99999999999999999999:a", "1", "x", "l",
+        ] {
             #expect(throws: RejectionReason.self, "\(text)") {
                 var reader = BencodeReader(Array(text.utf8))
                 while try reader.next() != nil {}

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// Reads rows, and brings those of one peer that follow each other together.
@@ -116,7 +116,9 @@ final class CSVReader: FormatReader {
             key = Key(hex: String(decoding: rows.raw(columns[.key]).part(0..<128), as: UTF8.self))
             if key == nil { throw .wrongType("key", expected: "a key in hexadecimal") }
         }
-        return Pending(peer: peer, idText: Array(rows.raw(columns[.id])), keyText: Array(rows.raw(columns[.key])), key: key, place: place)
+        return Pending(
+            peer: peer, idText: Array(rows.raw(columns[.id])), keyText: Array(rows.raw(columns[.key])), key: key,
+            place: place)
     }
 
     private func address(_ columns: Columns, of id: PeerID) throws(RejectionReason) -> ImportedPeer.Address? {

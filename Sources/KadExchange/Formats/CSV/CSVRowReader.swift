@@ -103,7 +103,9 @@ struct CSVRowReader {
                 var hasQuotes = false
                 var close = start
                 while true {
-                    guard let found = bytes.offset(of: quote, from: close) else { return isLast ? .badQuote : .needsMore }
+                    guard let found = bytes.offset(of: quote, from: close) else {
+                        return isLast ? .badQuote : .needsMore
+                    }
                     guard found + 1 < bytes.count || isLast else { return .needsMore }
                     guard found + 1 < bytes.count, bytes[found + 1] == quote else {
                         close = found
