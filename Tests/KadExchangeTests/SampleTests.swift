@@ -1,6 +1,6 @@
-import Kademlia
 import KadExchange
 import KadStore
+import Kademlia
 import Multiformats
 import Testing
 

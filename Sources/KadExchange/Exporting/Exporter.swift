@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 
 /// What an export writes.
 public struct ExportOptions: Sendable {

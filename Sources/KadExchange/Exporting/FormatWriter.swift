@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 
 /// What a writer knows before the first record.
 struct ExportContext {

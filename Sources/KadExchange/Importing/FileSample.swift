@@ -65,14 +65,20 @@ enum FileClue {
             return "an SQLite database. If it is a kadstore file, name it with --db and export from it."
         }
         if begins([0x1f, 0x8b]) { return "compressed with gzip. Import it with: gunzip -c FILE | kadstore import -" }
-        if begins([0x28, 0xb5, 0x2f, 0xfd]) { return "compressed with zstd. Import it with: zstd -dc FILE | kadstore import -" }
-        if begins([0xfd, 0x37, 0x7a, 0x58, 0x5a]) { return "compressed with xz. Import it with: xz -dc FILE | kadstore import -" }
+        if begins([0x28, 0xb5, 0x2f, 0xfd]) {
+            return "compressed with zstd. Import it with: zstd -dc FILE | kadstore import -"
+        }
+        if begins([0xfd, 0x37, 0x7a, 0x58, 0x5a]) {
+            return "compressed with xz. Import it with: xz -dc FILE | kadstore import -"
+        }
         if begins(Array("PK\u{3}\u{4}".utf8)) { return "a ZIP archive. Extract it first." }
         if begins([0xff, 0xfe]) || begins([0xfe, 0xff]) { return "UTF-16 text. Convert it to UTF-8 first." }
         if sample.hasMembers("PeerID", "NeighborIDs") {
             return "neighbours from the crawler nebula, which this version does not read. Import the file of visits."
         }
-        if sample.hasMembers("Addrs") { return "the output of 'ipfs swarm addrs --enc=json', which this version does not read." }
+        if sample.hasMembers("Addrs") {
+            return "the output of 'ipfs swarm addrs --enc=json', which this version does not read."
+        }
         if sample.first.map({ 0x80..<0xa0 ~= $0 || 0xdc..<0xe0 ~= $0 }) ?? false {
             return "perhaps MessagePack, as OpenDHT exports nodes, which this version does not read."
         }

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// What a reader finds in a file, piece by piece.

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 
 /// How an import treats what it reads.
 public struct ImportOptions: Sendable {

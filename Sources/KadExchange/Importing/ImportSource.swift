@@ -46,7 +46,6 @@ public final class ImportSource: Sendable {
         }
         if let format, recognised.isEmpty {
             // Taken at the caller's word: the reader says, record by record, what is wrong.
-            if let clue { throw .unsupported(name: input.name, reason: clue) }
             recognised = [(format, nil, nil)]
         }
         guard let found = recognised.first else {

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 extension Store {
@@ -78,7 +78,7 @@ private struct ImportRun {
 
     consuming func read() throws(ExchangeError) -> (ImportReport, BulkLoader) {
         var items = 0
-        while let item = try nextItem() {
+        while report.fault == nil, let item = try nextItem() {
             try ExchangeError.mapping { () throws(StoreError) in try take(item) }
             items += 1
             if items.isMultiple(of: Self.stride) {

@@ -89,8 +89,9 @@ public enum RejectionReason: Error, Hashable, Sendable {
 extension RejectionReason {
     /// What rejections are counted by.
     public enum Kind: String, Hashable, Sendable, CaseIterable, Comparable {
-        case oversized, encoding, syntax, missing, type, peerID = "peer-id", address, hash, mismatch, unroutable
+        case oversized, encoding, syntax, missing, type, address, hash, mismatch, unroutable
         case contradiction, network, unknown, integrity, unreadable
+        case peerID = "peer-id"
 
         public static func < (left: Kind, right: Kind) -> Bool { left.rawValue < right.rawValue }
     }

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Synchronization
 
 /// What a restore brought back.

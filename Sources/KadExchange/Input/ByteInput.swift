@@ -72,7 +72,9 @@ final class ByteInput {
         guard !isAtEnd else { return false }
         makeRoom()
         var count: Int
-        repeat { count = read(descriptor, memory + end, min(capacity - end, Self.chunk)) } while count < 0 && errno == EINTR
+        repeat {
+            count = read(descriptor, memory + end, min(capacity - end, Self.chunk))
+        } while count < 0 && errno == EINTR
         guard count >= 0 else { throw ExchangeError(operation: "read", name: name, code: errno) }
         end += count
         if count == 0 { isAtEnd = true }

@@ -11,7 +11,9 @@ extension UnsafeBufferPointer<UInt8> {
     var isUTF8: Bool {
         let raw = UnsafeRawBufferPointer(self)
         var offset = 0
-        while offset &+ 8 <= count, raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & 0x8080_8080_8080_8080 == 0 {
+        while offset &+ 8 <= count,
+            raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+        {
             offset &+= 8
         }
         while offset < count, self[offset] < 0x80 { offset &+= 1 }
@@ -34,7 +36,9 @@ extension UnsafeBufferPointer<UInt8> {
 
     /// Whether the bytes are those of `text`.
     func equals(_ text: StaticString) -> Bool {
-        guard text.utf8CodeUnitCount == count, let base = baseAddress else { return count == 0 && text.utf8CodeUnitCount == 0 }
+        guard text.utf8CodeUnitCount == count, let base = baseAddress else {
+            return count == 0 && text.utf8CodeUnitCount == 0
+        }
         return memcmp(text.utf8Start, base, count) == 0
     }
 

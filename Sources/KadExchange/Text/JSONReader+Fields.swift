@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// The types of fields that records have. Each names its field in what it throws.
@@ -79,7 +79,8 @@ extension JSONReader {
     mutating func key(_ name: String, _ network: Network) throws(RejectionReason) -> Key {
         var bytes: [UInt8] = []
         try text(name).withUTF8 { (utf8) throws(RejectionReason) in
-            guard utf8.count == 2 * network.keyByteCount, (try? PeerIDEncoding.hex.decode(utf8: utf8, appendingTo: &bytes)) != nil
+            guard utf8.count == 2 * network.keyByteCount,
+                (try? PeerIDEncoding.hex.decode(utf8: utf8, appendingTo: &bytes)) != nil
             else { throw .wrongType(name, expected: "a key of \(network.keyByteCount) bytes in hexadecimal") }
         }
         return Key(bytes: bytes) ?? .zero

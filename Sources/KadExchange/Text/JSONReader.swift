@@ -215,7 +215,8 @@ struct JSONReader {
                 return
             }
         }
-        throw problem((UInt8(ascii: "a")...UInt8(ascii: "z")).contains(bytes[offset]) ? .badLiteral : .unexpected(bytes[offset]))
+        throw problem(
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(bytes[offset]) ? .badLiteral : .unexpected(bytes[offset]))
     }
 
     private mutating func skipBlanks() {

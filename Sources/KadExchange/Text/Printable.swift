@@ -12,7 +12,9 @@ enum Printable {
         return bytes.count > limit ? text + "…" : text
     }
 
-    static func text(_ string: String, limit: Int = 64) -> String { text(Array(string.utf8.prefix(limit + 1)), limit: limit) }
+    static func text(_ string: String, limit: Int = 64) -> String {
+        text(Array(string.utf8.prefix(limit + 1)), limit: limit)
+    }
 
     /// Not a control character, not a separator of lines, not one that reorders or hides text.
     static func isHarmless(_ character: Unicode.Scalar) -> Bool {

@@ -16,19 +16,16 @@ enum CSVFormat: FormatCodec {
     /// The network that the first row names.
     private static func network(_ sample: FileSample, _ names: [CSVColumn?]) -> Network? {
         guard let column = names.firstIndex(of: .network) else { return nil }
-        var row = 0
-        var network: Network?
-        sample.forEachLine { line in
-            row += 1
-            guard row == 2 else { return row < 2 }
-            let fields = line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-            if !line.contains(UInt8(ascii: "\"")), column < fields.count {
-                let name = UnsafeBufferPointer(rebasing: fields[column])
-                network = Network.known.first { known in Array(known.name.utf8).elementsEqual(name) }
-            }
-            return false
+        var fields: [CSVRowReader.Field] = []
+        guard case .row(let start, _) = CSVRowReader.scan(sample.bytes, isLast: sample.isWhole, into: &fields) else {
+            return nil
         }
-        return network
+        let rest = sample.bytes.part(start..<sample.bytes.count)
+        guard case .row = CSVRowReader.scan(rest, isLast: sample.isWhole, into: &fields), column < fields.count else {
+            return nil
+        }
+        let name = rest.part(fields[column].range)
+        return Network.known.first { Array($0.name.utf8).elementsEqual(name) }
     }
 
     static func reader(_ input: ByteInput, network: Network) -> any FormatReader {

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// Reads rows, and brings those of one peer that follow each other together.
@@ -16,6 +16,7 @@ final class CSVReader: FormatReader {
     private struct Pending {
         var peer: ImportedPeer
         var idText: [UInt8]
+        var keyText: [UInt8]
         var key: Key?
         var place: Place
     }
@@ -72,9 +73,10 @@ final class CSVReader: FormatReader {
     /// Whether the row is one more address of the peer of the row before; it is then added.
     private func joins(_ columns: Columns) throws(RejectionReason) -> Bool {
         guard let known = pending, known.peer.addresses.count < AddressRecord.maximumPerPeer,
-            known.idText.withUnsafeBufferPointer(rows.raw(columns[.id]).equals)
+            known.idText.withUnsafeBufferPointer(rows.raw(columns[.id]).equals),
+            known.keyText.withUnsafeBufferPointer(rows.raw(columns[.key]).equals)
         else { return false }
-        guard let address = try address(columns) else { return true }
+        guard let address = try address(columns, of: known.peer.id) else { return true }
         pending?.peer.addresses.append(address)
         return true
     }
@@ -88,9 +90,13 @@ final class CSVReader: FormatReader {
             }
         }
         var peer = ImportedPeer(id: id)
-        if let address = try address(columns) { peer.addresses = [address] }
+        if let address = try address(columns, of: id) { peer.addresses = [address] }
         peer.firstSeen = try instant(.firstSeen, columns)
         peer.lastSeen = try instant(.lastSeen, columns)
+        // Here, and not with the other records, because other rows may be of the same peer.
+        if let first = peer.firstSeen, let last = peer.lastSeen, first > last {
+            throw .contradiction("first_seen_ms is after last_seen_ms")
+        }
         peer.lastOK = try instant(.lastOK, columns)
         peer.successes = Int(clamping: try count(.successes, columns) ?? 0)
         if let rtt = try count(.rtt, columns) { peer.rtt = RTTEstimate(first: rtt) }
@@ -110,10 +116,12 @@ final class CSVReader: FormatReader {
             key = Key(hex: String(decoding: rows.raw(columns[.key]).part(0..<128), as: UTF8.self))
             if key == nil { throw .wrongType("key", expected: "a key in hexadecimal") }
         }
-        return Pending(peer: peer, idText: Array(rows.raw(columns[.id])), key: key, place: place)
+        return Pending(
+            peer: peer, idText: Array(rows.raw(columns[.id])), keyText: Array(rows.raw(columns[.key])), key: key,
+            place: place)
     }
 
-    private func address(_ columns: Columns) throws(RejectionReason) -> ImportedPeer.Address? {
+    private func address(_ columns: Columns, of id: PeerID) throws(RejectionReason) -> ImportedPeer.Address? {
         guard columns.has(.address), !rows.raw(columns[.address]).isEmpty else { return nil }
         let multiaddr = try rows.withField(columns[.address]) { (text) throws(RejectionReason) in
             do throws(MultiaddrError) {
@@ -122,6 +130,7 @@ final class CSVReader: FormatReader {
                 throw .address(error)
             }
         }
+        if let named = multiaddr.peerID, named != id { throw .otherPeer }
         var address = ImportedPeer.Address(multiaddr)
         address.lastOK = try instant(.addressLastOK, columns)
         address.failures = Int(clamping: try count(.addressFailures, columns) ?? 0)

@@ -30,7 +30,7 @@ struct CSVRowReader {
         taken = 0
         number = nextNumber
         while true {
-            switch scan(input.window) {
+            switch Self.scan(input.window, isLast: false, into: &fields) {
             case .row(let end, let lines):
                 taken = end
                 nextNumber += lines
@@ -46,7 +46,7 @@ struct CSVRowReader {
                 }
                 if try !input.fill() {
                     guard !input.window.isEmpty else { return nil }
-                    switch scan(input.window, isLast: true) {
+                    switch Self.scan(input.window, isLast: true, into: &fields) {
                     case .row(let end, let lines):
                         taken = end
                         nextNumber += lines
@@ -80,14 +80,17 @@ struct CSVRowReader {
         return try plain.withUnsafeBufferPointer { (buffer) throws(Failure) in try body(buffer) }
     }
 
-    private enum Scan {
+    enum Scan {
         /// Bytes up to and with the row's end, and the line ends among them.
         case row(end: Int, lines: Int)
         case needsMore
         case badQuote
     }
 
-    private mutating func scan(_ bytes: UnsafeBufferPointer<UInt8>, isLast: Bool = false) -> Scan {
+    /// Splits the row at the beginning of `bytes`.
+    ///
+    /// - Parameter isLast: whether nothing follows.
+    static func scan(_ bytes: UnsafeBufferPointer<UInt8>, isLast: Bool, into fields: inout [Field]) -> Scan {
         let comma = UInt8(ascii: ",")
         let newline = UInt8(ascii: "\n")
         let quote = UInt8(ascii: "\"")
@@ -100,7 +103,9 @@ struct CSVRowReader {
                 var hasQuotes = false
                 var close = start
                 while true {
-                    guard let found = bytes.offset(of: quote, from: close) else { return isLast ? .badQuote : .needsMore }
+                    guard let found = bytes.offset(of: quote, from: close) else {
+                        return isLast ? .badQuote : .needsMore
+                    }
                     guard found + 1 < bytes.count || isLast else { return .needsMore }
                     guard found + 1 < bytes.count, bytes[found + 1] == quote else {
                         close = found

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// Writes the columns of ``CSVColumn/written``. Candidates have no ids, and so no rows.

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// The DHT state in libtorrent's session files: bencode with a dictionary `dht state`, as `write_session_params` and the
@@ -111,7 +111,8 @@ private final class LibtorrentReader: FormatReader {
             let name = path[1]
         else { return nil }
         if isName(name, "node-id") {
-            guard value.count >= idCount, let bytes = reader?.bytes, let id = PeerID(Array(bytes[value.prefix(idCount)]))
+            guard value.count >= idCount, let bytes = reader?.bytes,
+                let id = PeerID(Array(bytes[value.prefix(idCount)]))
             else { return nil }
             return .localID(id)
         }

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// One multiaddr a line, `/…/p2p/<id>`; an address without an id is a candidate. Blank lines and lines that begin with `#`
@@ -20,7 +20,8 @@ enum MultiaddrsFormat: FormatCodec {
                 verdict = .yes()
             } else if let blank = text.offset(of: 0x20, from: 0), (try? Multiaddr(utf8: text.part(0..<blank))) != nil {
                 verdict = .known(
-                    "looks like the output of 'ipfs swarm peers -v', which this version does not read. Use it without -v.")
+                    "looks like the output of 'ipfs swarm peers -v', which this version does not read. Use it without -v."
+                )
             } else {
                 return true
             }

@@ -1,6 +1,6 @@
 import Crypto
-import Kademlia
 import KadStore
+import Kademlia
 
 /// Our own format: JSON Lines with everything that a store holds, but for its secret salt. See ``NativeRecord``.
 enum NativeFormat: FormatCodec {

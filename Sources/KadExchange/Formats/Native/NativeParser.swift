@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// Turns a line of the native format into a record. Members may come in any order; unknown ones are passed over.
@@ -21,7 +21,8 @@ struct NativeParser {
         case .candidate:
             return .candidate(
                 Candidate(
-                    address: try need(fields.address, "candidate"), firstSeen: try need(fields.firstSeen, "firstSeenMs"),
+                    address: try need(fields.address, "candidate"),
+                    firstSeen: try need(fields.firstSeen, "firstSeenMs"),
                     lastSeen: try need(fields.lastSeen, "lastSeenMs"), lastTried: fields.lastTried,
                     tries: try fields.count(fields.tries, "tries"), source: fields.source))
         case .tombstone:
@@ -252,7 +253,9 @@ private struct NativeFields {
 extension AddressRecord {
     fileprivate init(_ reader: inout JSONReader) throws(RejectionReason) {
         var address: Multiaddr?
-        var first, last, ok: Instant?
+        var first: Instant?
+        var last: Instant?
+        var ok: Instant?
         var failures: Int64 = 0
         var source: String?
         try reader.members("addresses") { (name, reader) throws(RejectionReason) in
@@ -286,7 +289,8 @@ extension FailureRecord {
         var address: Multiaddr?
         var failureClass: FailureClass?
         var count: Int64 = 0
-        var first, last: Instant?
+        var first: Instant?
+        var last: Instant?
         try reader.members("failures") { (name, reader) throws(RejectionReason) in
             if name.equals("address") {
                 address = try reader.address("address")
@@ -364,7 +368,9 @@ extension Contact {
     fileprivate init(_ reader: inout JSONReader, _ network: Network) throws(RejectionReason) {
         var key: Key?
         var group: NetworkGroup?
-        var first, last, ok: Instant?
+        var first: Instant?
+        var last: Instant?
+        var ok: Instant?
         var isVerified = false
         var failures: Int64 = 0
         try reader.members("live") { (name, reader) throws(RejectionReason) in

@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// The records of the native format, one a line; the first member tells the kind.
@@ -113,7 +113,9 @@ enum NativeID {
         _ text: UnsafeBufferPointer<UInt8>, _ encoding: PeerIDEncoding
     ) throws(RejectionReason) -> PeerID {
         do throws(PeerIDError) {
-            if text.starts(with: mark) { return try PeerIDEncoding.hex.decode(utf8: text.part(mark.count..<text.count)) }
+            if text.starts(with: mark) {
+                return try PeerIDEncoding.hex.decode(utf8: text.part(mark.count..<text.count))
+            }
             return try encoding.decode(utf8: text)
         } catch {
             throw .peerID(error)

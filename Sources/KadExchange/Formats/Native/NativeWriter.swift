@@ -1,6 +1,6 @@
 import Crypto
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// Writes the native format: a member for every field that is not empty, always in the same order, so that equal stores
@@ -209,7 +209,9 @@ struct NativeLine {
         bytes.append(UInt8(ascii: "\""))
         address.append(to: &bytes)
         // Paths and names in addresses may need escapes.
-        if bytes[(start + 1)...].allSatisfy({ 0x20..<0x7f ~= $0 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+        if bytes[(start + 1)...].allSatisfy({
+            0x20..<0x7f ~= $0 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+        }) {
             bytes.append(UInt8(ascii: "\""))
         } else {
             bytes.removeSubrange(start...)

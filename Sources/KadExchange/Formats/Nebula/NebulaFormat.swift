@@ -1,5 +1,5 @@
-import Kademlia
 import KadStore
+import Kademlia
 import Multiformats
 
 /// Visits of the libp2p crawler nebula: a JSON object a line, with Go's field names.

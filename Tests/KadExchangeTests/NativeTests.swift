@@ -1,0 +1,307 @@
+import Kademlia
+import Multiformats
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import KadExchange
+@testable import KadStore
+
+/// A store with something in every table and every field, drawn from a seed.
+enum FullStore {
+    static let nasty = [
+        "", "plain/1.0", "comma, \"quote\" \\ slash/", "tab\t nl\n cr\r nul\u{0} bell\u{7} esc\u{1b}[31m del\u{7f}",
+        "line\u{2028}para\u{2029}nel\u{85}", "right\u{202e}left zero\u{200b}width \u{feff}bom", "=HYPERLINK(\"x\")",
+        "e\u{301} decomposed", "emoji 👩‍👩‍👧 𝄞", "-1+2@3", "\u{fffd}\u{ffff}\u{10ffff}", "   ", "{\"peer\":1}",
+    ]
+
+    static func items(_ store: Store, seed: UInt64, peers: Int) throws -> [RestoreItem] {
+        var generator = SeededGenerator(seed: seed)
+        func draw(_ range: Range<Int64>) -> Int64 { Int64.random(in: range, using: &generator) }
+        func flip() -> Bool { Bool.random(using: &generator) }
+        func instant() -> Instant { .seconds(draw(0..<10_000_000)) }
+        func name() -> String { nasty.randomElement(using: &generator) ?? "" }
+        func address(_ index: Int) -> Multiaddr {
+            switch draw(0..<4) {
+            case 0: Multiaddr(ip: .v6(high: 0x2001_0db8 << 32, low: UInt64(index)), udp: UInt16(index & 0xffff))
+            case 1: (try? Multiaddr("/dns4/\"ü,\\.example/tcp/443/tls/ws")) ?? Multiaddr(ip: .v4(1), tcp: 1)
+            case 2:
+                (try? Multiaddr("/ip4/10.0.0.1/tcp/1/p2p/\(PeerID.test(9).text)/p2p-circuit"))
+                    ?? Multiaddr(ip: .v4(1), tcp: 1)
+            default: Multiaddr(ip: .v4(0x0a00_0000 + UInt32(index)), tcp: 4001)
+            }
+        }
+        var items: [RestoreItem] = []
+        var records: [PeerRecord] = []
+        for index in 0..<peers {
+            let id =
+                store.network == .libp2p
+                ? (index == 3 ? PeerID([1, 2, 3])! : .test(seed &* 1_000 &+ UInt64(index)))
+                : PeerID(Key.random(using: &generator).bytes(count: store.network.keyByteCount))!
+            var record = PeerRecord(peer: try store.peer(id), firstSeen: instant(), source: flip() ? name() : nil)
+            record.lastSeen = record.firstSeen.advanced(byMilliseconds: draw(0..<1_000_000))
+            if flip() { record.lastOK = record.lastSeen.advanced(byMilliseconds: -draw(0..<3)) }
+            record.successes = Int(draw(0..<3))
+            if flip() { record.rtt = RTTEstimate(smoothed: draw(0..<1_000_000), variation: draw(0..<10)) }
+            record.daysSeen = UInt32(truncatingIfNeeded: generator.next()) | 1
+            if flip() { record.agent = name() }
+            record.protocols =
+                flip() ? [] : Set((0..<3).map { _ in name() + "x" }.filter { !$0.contains("\n") }).sorted()
+            var known: Set<Multiaddr> = []
+            for offset in 0..<Int(draw(0..<4)) {
+                let place = address(index * 4 + offset)
+                guard known.insert(place).inserted else { continue }
+                let first = flip() ? record.firstSeen : instant()
+                record.addresses.append(
+                    AddressRecord(
+                        address: place, firstSeen: first, lastSeen: first.advanced(byMilliseconds: draw(0..<99)),
+                        lastOK: flip() ? record.lastOK : nil, failures: Int(draw(0..<3)),
+                        source: flip() ? record.source : flip() ? nil : name()))
+            }
+            if flip() {
+                record.failures = [nil, record.addresses.first?.address].enumerated().compactMap { index, place in
+                    guard index == 0 || place != nil else { return nil }
+                    let first = instant()
+                    return FailureRecord(
+                        address: place, failureClass: FailureClass.allCases.randomElement(using: &generator)!,
+                        count: Int(draw(1..<9)), firstAt: first, lastAt: first.advanced(byMilliseconds: draw(0..<99)))
+                }
+                record.backoff = BackoffState(
+                    streakMilli: draw(0..<9_999), streakAt: instant(), lastClass: .refused,
+                    notBefore: flip() ? instant() : nil, outcomes: UInt32(draw(0..<0xffff_ffff)),
+                    outcomeCount: Int(draw(0..<33)), breaker: .allCases.randomElement(using: &generator)!,
+                    openings: Int(draw(0..<4)), openedAt: flip() ? instant() : nil, trials: Int(draw(0..<3)))
+                if record.backoff?.notBefore != nil { record.backoff?.waitMilliseconds = draw(0..<100_000) }
+            }
+            records.append(record)
+            items.append(.peer(record))
+        }
+        for index in 0..<peers / 2 {
+            let first = instant()
+            items.append(
+                .candidate(
+                    Candidate(
+                        address: Multiaddr(ip: .v4(0x0b00_0000 + UInt32(index)), udp: 6881), firstSeen: first,
+                        lastSeen: first.advanced(byMilliseconds: draw(0..<99)), lastTried: flip() ? instant() : nil,
+                        tries: Int(draw(0..<4)),
+                        source: flip() ? name() : nil)))
+            items.append(
+                .tombstone(
+                    Tombstone(
+                        key: Key(bytes: Key.random(using: &generator).bytes(count: store.network.keyByteCount))!,
+                        droppedAt: instant(), streakMilli: draw(0..<10), notBefore: flip() ? instant() : nil,
+                        waitMilliseconds: draw(0..<10))))
+        }
+        for number in 1...Int64(2) {
+            let id =
+                store.network == .libp2p
+                ? PeerID.test(seed &+ 77 &+ UInt64(number))
+                : PeerID(Key.random(using: &generator).bytes(count: store.network.keyByteCount))!
+            items.append(
+                .identity(
+                    Identity(number: number * 3, peer: try store.peer(id), label: name(), createdAt: instant())))
+            for (index, part) in [records.prefix(3), records.dropFirst(3).prefix(3)].enumerated() where !part.isEmpty {
+                let contacts = part.map {
+                    Contact(
+                        key: $0.key, networkGroup: $0.addresses.first?.address.networkGroup(private: flip()),
+                        firstSeen: instant(), lastSeen: instant(), lastOK: flip() ? instant() : nil,
+                        isVerified: flip(), consecutiveFailures: Int(draw(0..<3)))
+                }
+                items.append(
+                    .bucket(
+                        BucketSnapshot(
+                            index: index * 7, refreshedAt: flip() ? instant() : nil, live: Array(contacts.prefix(2)),
+                            replacements: Array(contacts.dropFirst(2))), identity: number * 3))
+            }
+        }
+        items.append(
+            .clock(
+                ClockMark(highWater: instant(), onlineMilliseconds: 12_345, bootID: "b-\u{1b}", bootedAt: instant())))
+        return items
+    }
+
+    static func fill(_ store: Store, seed: UInt64, peers: Int) async throws {
+        let items = try items(store, seed: seed, peers: peers)
+        let rest = Mutex(items[...])
+        try await store.restore { rest.withLock { $0.popFirst() } }
+    }
+}
+
+@Suite("The native format")
+struct NativeTests {
+    let scratch = Scratch()
+
+    private func restored(_ bytes: [UInt8], _ network: Network = .libp2p, _ scope: Scope = .private) async throws
+        -> Store
+    {
+        let store = try await scratch.store(network, scope)
+        _ = try await store.restorePeers(from: ImportSource.open(try scratch.write(bytes)))
+        return store
+    }
+
+    @Test("export, restore, export gives the same bytes, whatever the store holds", arguments: Seeds.first(12))
+    func roundTrip(seed: UInt64) async throws {
+        for network in [Network.libp2p, .mainline] {
+            let original = try await scratch.store(network)
+            try await FullStore.fill(original, seed: seed, peers: 40)
+            let first = try await scratch.export(original)
+            let copy = try await restored(first, network)
+            #expect(try await scratch.export(copy) == first, "seed \(seed)")
+            #expect(try copy.allPeers() == original.allPeers())
+            #expect(try copy.clock() == original.clock())
+        }
+    }
+
+    @Test("an export is one line a record, printable ASCII or harmless text, whatever agents say")
+    func printable() async throws {
+        let store = try await scratch.store()
+        try await FullStore.fill(store, seed: 5, peers: 60)
+        let text = try await scratch.exportText(store)
+        for character in text.unicodeScalars where character != "\n" { #expect(Printable.isHarmless(character)) }
+        let lines = text.split(separator: "\n")
+        let records = 60 + 30 + 30 + 2 + 4
+        #expect(lines.count == records + 2)
+        #expect(!text.contains("salt"))
+    }
+
+    @Test("an empty store goes out and comes back")
+    func empty() async throws {
+        let store = try await scratch.store()
+        let bytes = try await scratch.export(store)
+        #expect(bytes.filter { $0 == UInt8(ascii: "\n") }.count == 2)
+        #expect(try await scratch.export(try await restored(bytes)) == bytes)
+    }
+
+    @Test("a restore needs an empty store, the same network and the same scope")
+    func refusals() async throws {
+        let store = try await scratch.store()
+        try await FullStore.fill(store, seed: 1, peers: 5)
+        let path = try scratch.write(try await scratch.export(store))
+        await #expect(throws: ExchangeError.store(.notEmpty(path: store.path))) {
+            try await store.restorePeers(from: ImportSource.open(path))
+        }
+        for (network, scope) in [(Network.libp2p, Scope.public), (.mainline, .private)] {
+            let other = try await scratch.store(network, scope)
+            let error = await #expect(throws: ExchangeError.self) {
+                try await other.restorePeers(from: ImportSource.open(path))
+            }
+            guard case .networkMismatch = error else { throw error ?? .cancelled }
+            #expect(try other.allPeers().isEmpty)
+        }
+        let csv = try await scratch.store()
+        await #expect(throws: ExchangeError.self) {
+            try await csv.restorePeers(from: ImportSource.open(fixture("nebula-visits.ndjson")))
+        }
+    }
+
+    @Test("a file that is changed or cut at any byte restores nothing, and an import keeps what is good")
+    func damage() async throws {
+        let original = try await scratch.store()
+        try await FullStore.fill(original, seed: 3, peers: 3)
+        let whole = try await scratch.export(original)
+        let header = try #require(whole.firstIndex(of: UInt8(ascii: "\n")))
+        let copy = try await scratch.store()
+        var generator = SeededGenerator(seed: 1)
+        for length in stride(from: header + 1, to: whole.count - 1, by: 61) {
+            let path = try scratch.write(Array(whole[..<length]))
+            let error = await #expect(throws: ExchangeError.self) {
+                try await copy.restorePeers(from: ImportSource.open(path))
+            }
+            guard case .notRestorable = error else { throw error ?? .cancelled }
+            var changed = whole
+            let place = Int.random(in: (header + 1)..<whole.count - 1, using: &generator)
+            changed[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+            let other = try scratch.write(changed)
+            await #expect(throws: ExchangeError.self, "byte \(place)") {
+                try await copy.restorePeers(from: ImportSource.open(other))
+            }
+        }
+        #expect(try copy.allPeers().isEmpty)
+        #expect(try copy.identities().isEmpty)
+
+        // Without the footer: everything is there, and the report says that the end is not.
+        let lines = whole.split(separator: UInt8(ascii: "\n"))
+        let cut = Array(lines.dropLast().joined(separator: [UInt8(ascii: "\n")])) + [UInt8(ascii: "\n")]
+        let report = try await scratch.import(cut, into: copy)
+        #expect(report.fault == ImportFault(place: .line(lines.count - 1), reason: .noFooter))
+        #expect(report.summary.peers.added == 3)
+    }
+
+    @Test("a plain import takes peers for foreign: failures yes, successes only on trust, tables never")
+    func foreign() async throws {
+        let original = try await scratch.store()
+        try await FullStore.fill(original, seed: 8, peers: 30)
+        let bytes = try await scratch.export(original)
+        let plain = try await scratch.store()
+        var options = ImportOptions.test
+        options.allowsUnroutable = true
+        let report = try await scratch.import(bytes, into: plain, options)
+        #expect(report.fault == nil)
+        #expect(report.notes[.verified] == 1)
+        #expect(report.notes[.restoreOnly("tombstones")] == 15)
+        #expect(report.summary.peers.added == 30 && report.rejectedCount == 0)
+        #expect(report.summary.candidates.added == 15)
+        #expect(try plain.identities().isEmpty)
+        #expect(try plain.tombstones().isEmpty)
+        let records = try plain.allPeers()
+        #expect(records.allSatisfy { $0.lastOK == nil && $0.successes == 0 && $0.backoff == nil })
+        for (copy, peer) in zip(records, try original.allPeers()) {
+            #expect(copy.failures == peer.failures)
+            #expect(copy.firstSeen <= peer.firstSeen)
+            #expect(Set(copy.addresses.map(\.address)) == Set(peer.addresses.map(\.address)))
+        }
+        let trusting = try await scratch.store()
+        options.trustsHistory = true
+        _ = try await scratch.import(bytes, into: trusting, options)
+        #expect(try trusting.allPeers().map(\.lastOK) == original.allPeers().map(\.lastOK))
+        #expect(try trusting.allPeers().map(\.successes) == original.allPeers().map(\.successes))
+    }
+
+    @Test("a key that is not the id's hash is refused")
+    func wrongKey() async throws {
+        let original = try await scratch.store()
+        try await FullStore.fill(original, seed: 2, peers: 2)
+        let text = try await scratch.exportText(original)
+        let key = try #require(try original.allPeers().first).key.description
+        let changed = text.replacing(
+            "\"key\":\"\(key)", with: "\"key\":\"\(String(key.dropLast()))0", maxReplacements: 1)
+        let other =
+            changed == text ? text.replacing(key, with: String(key.dropLast()) + "1", maxReplacements: 1) : changed
+        let store = try await scratch.store()
+        let report = try await scratch.import(other, into: store, .test { $0.allowsUnroutable = true })
+        #expect(report.rejected == [.hash: 1])
+        #expect(report.rejections.first?.place == .line(2))
+        #expect(report.fault?.reason.kind == .integrity)
+    }
+
+    @Test("a newer schema is named as such")
+    func newer() async throws {
+        let store = try await scratch.store()
+        let text = try await scratch.exportText(store).replacing("\"schema\":1", with: "\"schema\":2")
+        let path = try scratch.write(text)
+        let error = #expect(throws: ExchangeError.self) { try ImportSource.open(path) }
+        #expect(error?.description.contains("newer kadstore") == true)
+    }
+
+    @Test("line ends of another system change the hash, not what is read")
+    func crlf() async throws {
+        let original = try await scratch.store()
+        try await FullStore.fill(original, seed: 4, peers: 4)
+        let text = "\u{feff}\r\n" + (try await scratch.exportText(original)).replacing("\n", with: "\r\n")
+        let store = try await scratch.store()
+        let report = try await scratch.import(text, into: store, .test { $0.allowsUnroutable = true })
+        #expect(report.summary.peers.added == 4)
+        #expect(report.fault?.reason.kind == .integrity)
+    }
+
+    @Test("a filter writes the peers it passes, and restores")
+    func filtered() async throws {
+        let original = try await scratch.store()
+        try await FullStore.fill(original, seed: 6, peers: 30)
+        let bytes = try await scratch.export(original, filter: .everAnswered)
+        let copy = try await restored(bytes)
+        let answered = try original.allPeers().filter { $0.lastOK != nil }
+        #expect(try copy.allPeers() == answered)
+        #expect(try await scratch.export(copy) == bytes)
+    }
+}
