@@ -93,16 +93,27 @@ struct Opened: Sendable {
         _ path: String, _ options: StoreOptions
     ) throws(StoreError) -> (FileHeader, ReaderPool) {
         try requireFile(path)
+        // A connection that could write (and is told not to) tidies the log away when it is the last one to close; one
+        // that may only read leaves it behind.
+        do {
+            return try openForReading(path, .readWrite, options)
+        } catch where Self.isForbidden(error) {}
         do {
             return try openForReading(path, .readOnly, options)
-        } catch StoreError.sqlite(_, let error) where error.code == 14 {
-            // SQLITE_CANTOPEN: a cleanly closed file whose folder cannot take the log's index. Nobody else can be
-            // writing there, unless there is a log: then it must not be ignored.
-            guard access(path + "-wal", F_OK) != 0 else { throw .readOnly(path: path) }
+        } catch where Self.isForbidden(error) {
+            // A file whose folder cannot take the log's index. Nobody can be writing there; but what an unfinished log
+            // holds must not be ignored.
+            guard fileSize(path + "-wal") == 0 else { throw .readOnly(path: path) }
             return try openForReading(path, .immutable, options)
-        } catch StoreError.readOnly {
-            guard access(path + "-wal", F_OK) != 0 else { throw .readOnly(path: path) }
-            return try openForReading(path, .immutable, options)
+        }
+    }
+
+    /// Whether SQLite could not open the file, or not for writing, although it is there.
+    private static func isForbidden(_ error: StoreError) -> Bool {
+        switch error {
+        case .readOnly, .system: true
+        case .sqlite(_, let error): error.code == 14
+        default: false
         }
     }
 
