@@ -127,11 +127,11 @@ final class NativeWriter: FormatWriter {
 
     private func line(_ output: inout [UInt8], _ body: (inout NativeLine) -> Void) {
         let start = output.count
-        // Moved, not copied: the buffer has one owner at a time.
-        var line = NativeLine(output)
-        output = []
+        // Swapped, so that the buffer has one owner at a time and is never copied.
+        var line = NativeLine()
+        swap(&line.bytes, &output)
         line.object(body)
-        output = line.take()
+        swap(&line.bytes, &output)
         output.append(UInt8(ascii: "\n"))
         output.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[start...])) }
     }
@@ -139,12 +139,8 @@ final class NativeWriter: FormatWriter {
 
 /// A JSON object in the making, at the end of a buffer.
 struct NativeLine {
-    private var bytes: [UInt8]
+    fileprivate var bytes: [UInt8] = []
     private var needsComma = false
-
-    init(_ bytes: consuming [UInt8]) { self.bytes = bytes }
-
-    consuming func take() -> [UInt8] { bytes }
 
     mutating func object(_ body: (inout NativeLine) -> Void) {
         bytes.append(UInt8(ascii: "{"))
