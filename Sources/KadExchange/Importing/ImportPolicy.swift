@@ -47,7 +47,8 @@ struct ImportPolicy {
             return .reject(.unroutable)
         }
         if let reason = arrangeStamps(&peer, &report) { return .reject(reason) }
-        peer.protocols.removeAll { $0.isEmpty || $0.contains("\n") }
+        // Names are kept joined by line ends, so none may hold one.
+        if peer.protocols.contains(where: Self.isNoName) { peer.protocols.removeAll(where: Self.isNoName) }
         peer.source = source
         return .take
     }
@@ -129,6 +130,10 @@ struct ImportPolicy {
         peer.failures.removeAll { known($0.firstAt) == nil || known($0.lastAt) == nil || $0.count <= 0 }
         report.impossibleStamps += count - peer.failures.count
         return nil
+    }
+
+    private static func isNoName(_ name: String) -> Bool {
+        name.isEmpty || name.utf8.contains(UInt8(ascii: "\n"))
     }
 
     private static let disorder = RejectionReason.contradiction("first seen after last seen")

@@ -74,11 +74,17 @@ final class ByteInput {
         var count: Int
         repeat {
             count = read(descriptor, memory + end, min(capacity - end, Self.chunk))
-        } while count < 0 && errno == EINTR
+        } while count < 0 && (errno == EINTR || errno == EAGAIN && awaitInput())
         guard count >= 0 else { throw ExchangeError(operation: "read", name: name, code: errno) }
         end += count
         if count == 0 { isAtEnd = true }
         return count > 0
+    }
+
+    /// Waits for a descriptor that somebody has made non-blocking.
+    private func awaitInput() -> Bool {
+        var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&event, 1, -1) >= 0 || errno == EINTR
     }
 
     /// Reads until the window holds `count` bytes, or everything that is left.
@@ -100,7 +106,7 @@ final class ByteInput {
         }
         guard capacity - end < Self.chunk / 4 else { return }
         if start >= capacity / 2 {
-            (memory).update(from: memory + start, count: end - start)
+            memory.update(from: memory + start, count: end - start)
         } else {
             let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity * 2)
             grown.update(from: memory + start, count: end - start)

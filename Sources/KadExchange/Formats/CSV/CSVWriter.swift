@@ -29,22 +29,13 @@ final class CSVWriter: FormatWriter {
     private func append(_ entry: AddressRecord?, of peer: PeerRecord, to output: inout [UInt8]) {
         network.idEncoding.append(peer.id, to: &output)
         output.append(UInt8(ascii: ","))
-        if let entry { appendAddress(entry.address, &output) }
+        // Paths and names in addresses may hold what CSV takes for its own.
+        if let entry { Self.field(&output) { entry.address.append(to: &$0) } }
         output.append(contentsOf: front)
         if let ok = entry?.lastOK { Decimal.append(ok.milliseconds, to: &output) }
         output.append(UInt8(ascii: ","))
         if let entry { Decimal.append(entry.failures, to: &output) }
         output.append(contentsOf: back)
-    }
-
-    private func appendAddress(_ address: Multiaddr, _ output: inout [UInt8]) {
-        let start = output.count
-        address.append(to: &output)
-        // Paths and names in addresses may hold what CSV takes for its own.
-        guard output[start...].contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") }) else { return }
-        let text = String(decoding: output[start...], as: UTF8.self)
-        output.removeSubrange(start...)
-        Self.append(text, to: &output)
     }
 
     private func fillFront(_ peer: PeerRecord) {
@@ -65,40 +56,56 @@ final class CSVWriter: FormatWriter {
     private func fillBack(_ peer: PeerRecord) {
         back.removeAll(keepingCapacity: true)
         back.append(UInt8(ascii: ","))
-        if let agent = peer.agent { Self.append(agent, to: &back) }
+        if let agent = peer.agent { Self.field(&back) { $0.append(contentsOf: agent.utf8) } }
         back.append(UInt8(ascii: ","))
-        if !peer.protocols.isEmpty { Self.append(Self.joined(peer.protocols), to: &back) }
+        Self.field(&back) { Self.append(peer.protocols, to: &$0) }
         back.append(UInt8(ascii: ","))
-        if let source = peer.source { Self.append(source, to: &back) }
+        if let source = peer.source { Self.field(&back) { $0.append(contentsOf: source.utf8) } }
         back.append(UInt8(ascii: ","))
-        Self.append(network.name, to: &back)
+        Self.field(&back) { $0.append(contentsOf: network.name.utf8) }
         back.append(UInt8(ascii: "\n"))
     }
 
-    private static func joined(_ protocols: [String]) -> String {
-        protocols.map { name in
-            guard name.utf8.contains(where: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "%") }) else { return name }
-            return name.split(separator: "%", omittingEmptySubsequences: false)
-                .map { $0.split(separator: " ", omittingEmptySubsequences: false).joined(separator: "%20") }
-                .joined(separator: "%25")
-        }.joined(separator: " ")
+    private static func append(_ protocols: [String], to output: inout [UInt8]) {
+        for (index, name) in protocols.enumerated() {
+            if index > 0 { output.append(UInt8(ascii: " ")) }
+            for byte in name.utf8 {
+                switch byte {
+                case UInt8(ascii: " "): output.append(contentsOf: "%20".utf8)
+                case UInt8(ascii: "%"): output.append(contentsOf: "%25".utf8)
+                default: output.append(byte)
+                }
+            }
+        }
     }
 
-    /// Appends a field, quoted where CSV needs it or a spreadsheet would take it for a formula.
-    private static func append(_ text: String, to output: inout [UInt8]) {
-        let special: Set<UInt8> = [
-            UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"),
-        ]
-        let formula: Set<UInt8> = [UInt8(ascii: "="), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "@"), 0x20]
-        guard text.utf8.contains(where: special.contains) || text.utf8.first.map(formula.contains) ?? false else {
-            output.append(contentsOf: text.utf8)
-            return
-        }
+    /// Appends what `body` does, in quotes where CSV needs them or a spreadsheet would take it for a formula.
+    private static func field(_ output: inout [UInt8], _ body: (inout [UInt8]) -> Void) {
+        let start = output.count
+        body(&output)
+        let text = output[start...]
+        guard text.contains(where: needsQuotes) || text.first.map(beginsFormula) ?? false else { return }
+        let plain = Array(text)
+        output.removeSubrange(start...)
         output.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
+        for byte in plain {
             if byte == UInt8(ascii: "\"") { output.append(byte) }
             output.append(byte)
         }
         output.append(UInt8(ascii: "\""))
+    }
+
+    private static func needsQuotes(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"): true
+        default: false
+        }
+    }
+
+    private static func beginsFormula(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "="), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "@"), UInt8(ascii: " "): true
+        default: false
+        }
     }
 }
