@@ -79,6 +79,23 @@ struct WritingTests {
         }
     }
 
+    @Test("keeps strings byte for byte, where Unicode calls them equal")
+    func exactStrings() async throws {
+        let scratch = Scratch()
+        let names = ["\u{e9}", "e\u{301}", "a\r", "\u{212b}", "\u{c5}"]
+        try await scratch.withStore { store in
+            for (index, name) in names.enumerated() {
+                let peer = try store.peer(at: Key(UInt64(index), 0, 0, 0))
+                try store.record(.identified(peer, agent: name, protocols: [name, "z\n"], at: .seconds(0)))
+            }
+        }
+        let again = try await Store.open(scratch.path(), mode: .readOnly)
+        let peers = try again.peers().peers
+        #expect(peers.map { Array($0.agent?.utf8 ?? "".utf8) } == names.map { Array($0.utf8) })
+        #expect(peers.map { $0.protocols.map { Array($0.utf8) } } == names.map { [Array($0.utf8)] })
+        try await again.close()
+    }
+
     @Test("computes a key once, however often its peer comes")
     func hashesOnce() async throws {
         let scratch = Scratch()

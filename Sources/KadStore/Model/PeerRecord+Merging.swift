@@ -156,12 +156,13 @@ extension PeerRecord {
     static func arranged(_ protocols: [String]) -> [String] {
         func isFine(_ name: String) -> Bool { name.utf8.count <= maximumNameLength && !name.utf8.contains(10) }
         let isArranged = protocols.indices.allSatisfy { index in
-            (index == 0 || protocols[index - 1] < protocols[index]) && isFine(protocols[index])
+            let name = protocols[index]
+            return isFine(name) && (index == 0 || ExactString(protocols[index - 1]) < ExactString(name))
         }
         if isArranged, protocols.count <= maximumProtocols { return protocols }
         // A newline would split the name when it is read again: no protocol has one.
         let names = protocols.prefix(maximumProtocols).lazy.filter { !$0.utf8.contains(10) }.map(bounded)
-        return Array(Set(names).sorted())
+        return Set(names.map(ExactString.init)).sorted().map(\.text)
     }
 }
 

@@ -8,9 +8,15 @@ final class StringTables {
 
     private let connection: Connection
     private var names: [[Int64: String]] = [[:], [:], [:]]
-    private var numbers: [[String: Int64]] = [[:], [:], [:]]
+    private var numbers: [[ExactString: Int64]] = [[:], [:], [:]]
+    private var protocolLists: [Int64: [String]] = [:]
     /// What was looked up last in each table: neighbours mostly share their agent, protocols and source.
-    private var latest: [(name: String, number: Int64)] = [("", 0), ("", 0), ("", 0)]
+    private var latest = [Latest](repeating: Latest(), count: 3)
+
+    private struct Latest {
+        var name = ExactString("")
+        var number: Int64?
+    }
 
     private var latestProtocols: (names: [String], number: Int64?) = ([], nil)
 
@@ -39,10 +45,11 @@ final class StringTables {
 
     /// The row number of a string, if it has one.
     func number(_ table: Table, of name: String) throws(SQLiteError) -> Int64? {
+        let exact = ExactString(name)
         let last = latest[table.rawValue]
-        if last.number != 0, last.name == name { return last.number }
-        if let known = numbers[table.rawValue][name] {
-            latest[table.rawValue] = (name, known)
+        if let number = last.number, last.name == exact { return number }
+        if let known = numbers[table.rawValue][exact] {
+            latest[table.rawValue] = Latest(name: exact, number: known)
             return known
         }
         let query =
@@ -53,7 +60,7 @@ final class StringTables {
             }
         defer { query.reset() }
         guard try query.bind(1, name).step() else { return nil }
-        return remember(table, name, query.int64(0))
+        return remember(table, exact, query.int64(0))
     }
 
     /// The row number of a string, made when it has none. For writers, inside a transaction.
@@ -69,14 +76,15 @@ final class StringTables {
         _ = try insert.bind(1, name).step()
         let number = insert.int64(0)
         while try insert.step() {}
-        return remember(table, name, number)
+        return remember(table, ExactString(name), number)
     }
 
     /// The row number of a protocol list; nil for an empty one.
     func intern(protocols: [String]) throws(SQLiteError) -> Int64? {
         guard !protocols.isEmpty else { return nil }
-        // Comparing equal lists that share their storage is one comparison of addresses.
-        if let number = latestProtocols.number, latestProtocols.names == protocols { return number }
+        if let number = latestProtocols.number, latestProtocols.names.elementsEqual(protocols, by: Self.isSame) {
+            return number
+        }
         let number = try intern(.protocolSet, protocols.joined(separator: "\n"))
         latestProtocols = (protocols, number)
         return number
@@ -85,18 +93,27 @@ final class StringTables {
     /// Forgets row numbers: after a rollback they may belong to nobody.
     func forgetNumbers() {
         numbers = [[:], [:], [:]]
-        latest = [("", 0), ("", 0), ("", 0)]
+        latest = [Latest](repeating: Latest(), count: 3)
         latestProtocols = ([], nil)
     }
 
-    private func remember(_ table: Table, _ name: String, _ number: Int64) -> Int64 {
+    private func remember(_ table: Table, _ name: ExactString, _ number: Int64) -> Int64 {
         if numbers[table.rawValue].count >= Self.cacheLimit { numbers[table.rawValue].removeAll() }
         numbers[table.rawValue][name] = number
         return number
     }
 
     /// Protocols are joined by newlines, which no protocol name contains: they are stored as one string.
-    static func split(_ names: String?) -> [String] {
-        names?.split(separator: "\n").map(String.init) ?? []
+    func protocols(_ number: Int64?) throws(SQLiteError) -> [String] {
+        guard let number else { return [] }
+        if let known = protocolLists[number] { return known }
+        let names = try name(.protocolSet, number) ?? ""
+        // On bytes: as a Character, a newline can be half of "\r\n".
+        let list = names.utf8.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+        if protocolLists.count >= Self.cacheLimit { protocolLists.removeAll() }
+        protocolLists[number] = list
+        return list
     }
+
+    private static func isSame(_ left: String, _ right: String) -> Bool { ExactString(left) == ExactString(right) }
 }

@@ -137,7 +137,7 @@ private struct RowFacts: PeerFilter.Facts {
     var addresses: [Multiaddr] { Array(AddressList(blob: Array(row.bytes(2))[...])) }
     func agent() throws -> String? { try reader.strings.name(.agent, row.optionalInt64(7)) }
     func protocols() throws -> [String] {
-        StringTables.split(try reader.strings.name(.protocolSet, row.optionalInt64(8)))
+        try reader.strings.protocols(row.optionalInt64(8))
     }
     func source() throws -> String? { try reader.strings.name(.source, row.optionalInt64(9)) }
 }

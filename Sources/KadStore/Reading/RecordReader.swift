@@ -152,7 +152,7 @@ final class RecordReader {
         record.successes = Int(row.int64(10))
         record.daysSeen = UInt32(truncatingIfNeeded: row.int64(11))
         record.agent = try strings.name(.agent, row.optionalInt64(12))
-        record.protocols = StringTables.split(try strings.name(.protocolSet, row.optionalInt64(13)))
+        record.protocols = try strings.protocols(row.optionalInt64(13))
         let base = AddressCodec.Base(
             firstSeen: record.firstSeen, lastSeen: record.lastSeen, lastOK: record.lastOK,
             source: row.optionalInt64(14))

@@ -97,10 +97,10 @@ struct Opened: Sendable {
         // that may only read leaves it behind.
         do {
             return try openForReading(path, .readWrite, options)
-        } catch where Self.isForbidden(error) {}
+        } catch  where Self.isForbidden(error) {}
         do {
             return try openForReading(path, .readOnly, options)
-        } catch where Self.isForbidden(error) {
+        } catch  where Self.isForbidden(error) {
             // A file whose folder cannot take the log's index. Nobody can be writing there; but what an unfinished log
             // holds must not be ignored.
             guard fileSize(path + "-wal") == 0 else { throw .readOnly(path: path) }
