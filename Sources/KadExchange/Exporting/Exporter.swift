@@ -29,9 +29,9 @@ public struct ExportReport: Hashable, Sendable {
 extension Store {
     /// Writes peers to a file, or to standard output for `-`. A file appears whole or not at all.
     ///
-    /// Peers are read in pages, one short read each, and nothing is read while a page is written: the log is never
-    /// pinned, memory does not depend on the number of peers, and what changes meanwhile is written or not. The same
-    /// store gives the same bytes.
+    /// Peers are read in pages, one short read each, one page ahead of what is written: the log is never pinned, memory
+    /// does not depend on the number of peers, and what changes meanwhile is written or not. The same store gives the same
+    /// bytes.
     ///
     /// - Throws: ``ExchangeError``: the format does not carry the network or is only read, the output cannot be written.
     public func exportPeers(
@@ -81,16 +81,17 @@ private struct ExportRun {
     }
 
     private mutating func writePeers() throws(ExchangeError) {
-        var last: Key?
-        repeat {
+        let pages = PageAhead(store, filter: options.filter)
+        pages.request(after: nil)
+        while let page = try ExchangeError.mapping({ () throws(StoreError) in try pages.take() }) {
+            if let last = page.next { pages.request(after: last) }
             try cancellation.check()
-            let page = try read { (store) throws(StoreError) in try store.peers(after: last, where: options.filter) }
             for peer in page.peers { writer.append(peer, to: &sink.buffer) }
             try sink.flushIfFull()
             report.peers += page.peers.count
             options.onProgress?(report.peers)
-            last = page.next
-        } while last != nil
+            if page.next == nil { return }
+        }
     }
 
     private mutating func writeCandidates() throws(ExchangeError) {

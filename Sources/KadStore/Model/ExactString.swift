@@ -8,16 +8,16 @@ import Darwin
 
 /// A string that equals only itself, byte for byte. Swift's own equality is that of Unicode: "é" in one scalar and in two
 /// are equal, and one would be read back as the other.
-struct ExactString: Hashable, Comparable {
-    let text: String
+package struct ExactString: Hashable, Comparable {
+    package let text: String
 
-    init(_ text: String) { self.text = text }
+    package init(_ text: String) { self.text = text }
 
-    static func == (left: Self, right: Self) -> Bool { left.order(right) == 0 }
+    package static func == (left: Self, right: Self) -> Bool { left.order(right) == 0 }
 
-    static func < (left: Self, right: Self) -> Bool { left.order(right) < 0 }
+    package static func < (left: Self, right: Self) -> Bool { left.order(right) < 0 }
 
-    func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         var text = text
         text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }

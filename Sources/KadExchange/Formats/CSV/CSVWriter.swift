@@ -9,6 +9,8 @@ final class CSVWriter: FormatWriter {
     /// What repeats on each row of a peer, behind the address: kept to be made once.
     private var front: [UInt8] = []
     private var back: [UInt8] = []
+    /// Whose agent, protocols and source stand in `back`: most peers share them with the one before.
+    private var backPeer: PeerRecord?
 
     init(_ network: Network) { self.network = network }
 
@@ -54,6 +56,12 @@ final class CSVWriter: FormatWriter {
     }
 
     private func fillBack(_ peer: PeerRecord) {
+        if let backPeer, Self.isSame(backPeer.agent, peer.agent), Self.isSame(backPeer.source, peer.source),
+            backPeer.protocols.elementsEqual(peer.protocols, by: Self.isSame)
+        {
+            return
+        }
+        backPeer = peer
         back.removeAll(keepingCapacity: true)
         back.append(UInt8(ascii: ","))
         if let agent = peer.agent { Self.field(&back) { $0.append(contentsOf: agent.utf8) } }
@@ -64,6 +72,11 @@ final class CSVWriter: FormatWriter {
         back.append(UInt8(ascii: ","))
         Self.field(&back) { $0.append(contentsOf: network.name.utf8) }
         back.append(UInt8(ascii: "\n"))
+    }
+
+    /// Byte for byte: Swift's equality would take two ways of writing one character for the same.
+    private static func isSame(_ left: String?, _ right: String?) -> Bool {
+        left.map(ExactString.init) == right.map(ExactString.init)
     }
 
     private static func append(_ protocols: [String], to output: inout [UInt8]) {
