@@ -12,6 +12,8 @@ public enum StoreError: Error, Hashable, Sendable {
     case notFound(path: String)
     /// The file is not an SQLite database, or one of another program.
     case notAStore(path: String, reason: String)
+    /// The file is an SQLite database with nothing in it: opened for writing, it is not made a store unasked.
+    case emptyDatabase(path: String)
     /// The file is damaged.
     case corrupt(path: String, detail: String)
     /// Another process held the write lock for the whole waiting time.
@@ -83,6 +85,8 @@ extension StoreError: CustomStringConvertible {
             "\(path): no such store. Create one with 'kadstore init --db \(path)' or by importing into it."
         case .notAStore(let path, let reason):
             "\(path): not a kadstore file: \(reason). It was left as it is; name another file."
+        case .emptyDatabase(let path):
+            "\(path): an empty database, not yet a store. Make it one with 'kadstore init --db \(path)' or by importing."
         case .corrupt(let path, let detail):
             "\(path): the database is damaged (\(detail)). Make a copy, run 'kadstore check' on it, and restore a backup."
         case .locked(let path, let waited):

@@ -60,7 +60,7 @@ extension ExitStatus {
     private static func status(of error: StoreError) -> ExitStatus {
         switch error {
         case .notFound: .noInput
-        case .notAStore, .corrupt, .invalidRecord: .badData
+        case .notAStore, .corrupt, .invalidRecord, .emptyDatabase: .badData
         case .locked, .backlog: .tryAgain
         case .readOnly: .noPermission
         case .newerSchema, .olderSchema, .foreignMigration, .networkMismatch: .configuration

@@ -40,7 +40,9 @@ struct OpeningTests {
 
         guard case .notAStore = await error(scratch.folder) else { throw StoreError.closed }
         _ = FileManager.default.createFile(atPath: scratch.path("empty"), contents: Data())
-        guard case .notAStore = await error(scratch.path("empty")) else { throw StoreError.closed }
+        #expect(await error(scratch.path("empty")) == .emptyDatabase(path: scratch.path("empty")))
+        #expect(await error(scratch.path("empty"), .readOnly) == .emptyDatabase(path: scratch.path("empty")))
+        #expect(await error(scratch.path("empty"), .create(.plain, .private)) == nil)
 
         let other = try Connection(path: scratch.path("other"), access: .create)
         try other.execute("CREATE TABLE notes (text)")

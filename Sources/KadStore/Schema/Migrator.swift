@@ -45,6 +45,8 @@ struct Migrator {
     /// Applies what is missing and, to an empty file, writes the network.
     func migrate(creating birth: Birth?, now: Instant, lock: WriteLock, wait: Int) throws {
         try lock.withLock(waitMilliseconds: wait) {
+            // An empty file may be one that another process is just making a store: under the lock it is that, or empty.
+            if birth == nil, try inspect() == .empty { throw StoreError.emptyDatabase(path: path) }
             // A persistent property of the file; it cannot be set inside a transaction.
             try connection.execute("PRAGMA journal_mode = WAL")
             try connection.writeTransaction {
@@ -53,9 +55,7 @@ struct Migrator {
                 let from: Int
                 switch kind {
                 case .empty:
-                    guard birth != nil else {
-                        throw StoreError.notAStore(path: path, reason: "it is an empty database")
-                    }
+                    guard birth != nil else { throw StoreError.emptyDatabase(path: path) }
                     from = 0
                 case .store(let version): from = version
                 }

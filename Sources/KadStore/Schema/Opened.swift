@@ -63,9 +63,6 @@ struct Opened: Sendable {
             let connection = try Connection(path: path, access: .readWrite)
             let migrator = Migrator(connection: connection, path: path)
             let kind = try migrator.inspect()
-            if kind == .empty, birth == nil {
-                throw StoreError.notAStore(path: path, reason: "it is an empty database")
-            }
             let lock = try WriteLock(database: path)
             if try kind != .store(version: Migrator.latest) || connection.journalMode() != "wal" {
                 try migrator.migrate(creating: birth, now: options.now(), lock: lock, wait: options.waitMilliseconds)
@@ -124,7 +121,7 @@ struct Opened: Sendable {
             let connection = try Connection(path: path, access: access)
             let migrator = Migrator(connection: connection, path: path)
             switch try migrator.inspect() {
-            case .empty: throw StoreError.notAStore(path: path, reason: "it is an empty database")
+            case .empty: throw StoreError.emptyDatabase(path: path)
             case .store(let version):
                 guard version == Migrator.latest else {
                     throw StoreError.olderSchema(path: path, found: version, supported: Migrator.latest)

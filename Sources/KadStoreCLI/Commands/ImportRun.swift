@@ -9,13 +9,24 @@ struct ImportRun: Sendable {
 
     func run() async throws {
         let first = try open(command.files[0])
-        let isNew = !FileStatus.exists(path)
+        let isNew = try await isMissing()
         if isNew, command.dryRun {
             try await TemporaryFolder.with { folder in
                 try await run(first, in: "\(folder)/dry-run.db", isNew: true)
             }
         } else {
             try await run(first, in: path, isNew: isNew)
+        }
+    }
+
+    /// Whether the store is still to be made: an import that was killed at once may have left an empty file.
+    private func isMissing() async throws -> Bool {
+        guard FileStatus.exists(path) else { return true }
+        do throws(StoreError) {
+            try await Store.open(path).close()
+            return false
+        } catch .emptyDatabase {
+            return true
         }
     }
 
