@@ -101,9 +101,11 @@ public final class Store: Sendable {
     /// Queues an observation or decision. Returns at once; every later read sees it.
     ///
     /// - Throws: ``StoreError/backlog(limit:)`` when too many wait already, ``StoreError/readOnly(path:)``,
-    ///   ``StoreError/closed``.
+    ///   ``StoreError/closed``, ``StoreError/invalidArgument(_:)`` for an event that no table can hold.
     public func record(_ event: StoreEvent) throws(StoreError) {
         guard let writer else { throw .readOnly(path: path) }
+        // Refused here: in the queue it would keep everything behind it from being written.
+        if let reason = event.fault(in: network) { throw .invalidArgument(reason) }
         writer.schedule(count: try pending.enqueue(event))
     }
 
@@ -116,16 +118,7 @@ public final class Store: Sendable {
     /// Writes what is queued and closes the file. Later calls throw ``StoreError/closed``.
     public func close() async throws(StoreError) {
         if let writer {
-            do {
-                try await writer.perform { [readers] writer in
-                    // Readers first: the last connection to close removes the log.
-                    try writer.flush()
-                    readers.close()
-                    try writer.close()
-                }
-            } catch StoreError.closed {
-                return
-            }
+            try await writer.perform { [readers] in try $0.close(readers.close) }
         } else {
             pending.close()
             readers.close()

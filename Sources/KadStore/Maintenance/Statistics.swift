@@ -60,7 +60,7 @@ extension Store {
     ///
     /// - Complexity: O(n): about a second for a million peers.
     public func statistics() async throws(StoreError) -> Statistics {
-        if let writer { try await writer.perform { try $0.commitPending() } }
+        if let writer { _ = try await writer.perform { try $0.commitPending() } }
         let now = options.now()
         return try await maintain { reader in
             var tally = PeerTally(now: now)

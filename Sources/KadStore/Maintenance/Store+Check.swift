@@ -12,7 +12,7 @@ extension Store {
     public func check(
         full: Bool = false, progress: (@Sendable (Int) -> Void)? = nil
     ) async throws(StoreError) -> CheckReport {
-        if let writer { try await writer.perform { try $0.commitPending() } }
+        if let writer { _ = try await writer.perform { try $0.commitPending() } }
         let path = path
         return try await maintain { reader in
             var checker = Checker(reader: reader, report: CheckReport(isFull: full))
