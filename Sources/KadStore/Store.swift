@@ -16,7 +16,8 @@ import Darwin
 /// Reads are synchronous, run on connections of their own, never wait for a writer, and see every write that returned
 /// before them. Writes only enqueue; they are committed together, at the latest after a second or 256 events. What a commit has
 /// taken survives a killed process; what ``flush()`` has confirmed survives a loss of power. Without it, a killed
-/// process loses at most the last second (or 256 events), a loss of power at most the last 30 seconds.
+/// process loses what came since the last commit (more than that second or those 256 events only while commits must wait
+/// for another process or for room), a loss of power at most the last 30 seconds.
 ///
 /// Usable from any number of tasks and threads at once.
 public final class Store: Sendable {
