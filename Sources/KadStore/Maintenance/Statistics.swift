@@ -103,7 +103,7 @@ extension Statistics {
         logBytes = fileSize(connection.path + "-wal")
 
         let classes = try connection.statement(
-            "SELECT class, sum(count) FROM failure GROUP BY class ORDER BY 2 DESC, 1")
+            "SELECT class, CAST(total(count) AS INTEGER) FROM failure GROUP BY class ORDER BY 2 DESC, 1")
         defer { classes.reset() }
         while try classes.step() {
             let name = FailureClass(rawValue: UInt8(clamping: classes.int64(0)))?.name ?? "class \(classes.int64(0))"
