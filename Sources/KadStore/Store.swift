@@ -16,7 +16,8 @@ import Darwin
 /// Reads are synchronous, run on connections of their own, never wait for a writer, and see every write that returned
 /// before them. Writes only enqueue; they are committed together, at the latest after a second or 256 events. What a commit has
 /// taken survives a killed process; what ``flush()`` has confirmed survives a loss of power. Without it, a killed
-/// process loses at most the last second (or 256 events), a loss of power at most the last 30 seconds.
+/// process loses what came since the last commit (more than that second or those 256 events only while commits must wait
+/// for another process or for room), a loss of power at most the last 30 seconds.
 ///
 /// Usable from any number of tasks and threads at once.
 public final class Store: Sendable {
@@ -101,9 +102,11 @@ public final class Store: Sendable {
     /// Queues an observation or decision. Returns at once; every later read sees it.
     ///
     /// - Throws: ``StoreError/backlog(limit:)`` when too many wait already, ``StoreError/readOnly(path:)``,
-    ///   ``StoreError/closed``.
+    ///   ``StoreError/closed``, ``StoreError/invalidArgument(_:)`` for an event that no table can hold.
     public func record(_ event: StoreEvent) throws(StoreError) {
         guard let writer else { throw .readOnly(path: path) }
+        // Refused here: in the queue it would keep everything behind it from being written.
+        if let reason = event.fault(in: network) { throw .invalidArgument(reason) }
         writer.schedule(count: try pending.enqueue(event))
     }
 
@@ -116,16 +119,7 @@ public final class Store: Sendable {
     /// Writes what is queued and closes the file. Later calls throw ``StoreError/closed``.
     public func close() async throws(StoreError) {
         if let writer {
-            do {
-                try await writer.perform { [readers] writer in
-                    // Readers first: the last connection to close removes the log.
-                    try writer.flush()
-                    readers.close()
-                    try writer.close()
-                }
-            } catch StoreError.closed {
-                return
-            }
+            try await writer.perform { [readers] in try $0.close(readers.close) }
         } else {
             pending.close()
             readers.close()

@@ -46,7 +46,10 @@ enum FullStore {
             record.daysSeen = UInt32(truncatingIfNeeded: generator.next()) | 1
             if flip() { record.agent = name() }
             record.protocols =
-                flip() ? [] : Set((0..<3).map { _ in name() + "x" }.filter { !$0.contains("\n") }).sorted()
+                flip()
+                ? []
+                : Set((0..<3).map { _ in name() + "x" }.filter { !$0.contains("\n") })
+                    .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
             var known: Set<Multiaddr> = []
             for offset in 0..<Int(draw(0..<4)) {
                 let place = address(index * 4 + offset)

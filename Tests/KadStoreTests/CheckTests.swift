@@ -10,7 +10,7 @@ struct CheckTests {
         "finds what SQLite cannot see",
         arguments: [
             "UPDATE peer SET key = CAST(x'00' || substr(key, 2) AS BLOB)",
-            "UPDATE peer SET addresses = x'ff01'",
+            "UPDATE peer SET addresses = x'ff01'", "UPDATE peer SET key = x'00'",
             "UPDATE peer SET id = x''", "UPDATE peer SET first_seen = last_seen + 1",
             "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1",
             "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1",
@@ -45,6 +45,29 @@ struct CheckTests {
         let report = try await store.check(full: true)
         #expect(!report.isSound, "\(sql)")
         #expect(report.problems.allSatisfy { !$0.description.isEmpty })
+        try await store.close()
+    }
+
+    @Test("ends on keys of any width, and reading stops at the first")
+    func keysOfAnyWidth() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { _ in }
+        do {
+            let connection = try Connection(path: scratch.path(), access: .readWrite)
+            // More than a page of keys that begin with the same 32 bytes.
+            try connection.execute(
+                """
+                WITH RECURSIVE row (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM row WHERE number < 5000)
+                INSERT INTO peer (key, id, addresses, first_seen, last_seen)
+                SELECT CAST(zeroblob(32) || printf('%06d', number) AS BLOB), x'00', x'', 0, 0 FROM row
+                """)
+        }
+        let store = try await Store.open(scratch.path(), mode: .readOnly)
+        let report = try await store.check()
+        #expect(report.peersChecked == 5_000)
+        #expect(report.problemCount >= 5_000)
+        #expect(throws: StoreError.self) { try store.peers(limit: 4_096) }
+        #expect(throws: StoreError.self) { try store.nearest(to: .zero) }
         try await store.close()
     }
 

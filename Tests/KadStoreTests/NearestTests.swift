@@ -197,6 +197,47 @@ struct NearestTests {
         }
     }
 
+    @Test("refuse targets that are wider than the keys")
+    func wideTargets() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore("narrow.db", .test(160)) { store in
+            try store.hear(Key(1, 2, 0, 0))
+            #expect(throws: StoreError.self) { try store.nearest(to: Key(1, 2, 0, 1)) }
+            let token = NearestToken(target: .zero, distance: Distance(0, 0, 0, 1))
+            #expect(throws: StoreError.self) { try store.nearest(to: .zero, after: token) }
+            #expect(try store.nearest(to: Key(1, 2, 0xffff_ffff << 32, 0)).peers.count == 1)
+        }
+    }
+
+    @Test("end on a table whose keys are not in order")
+    func disorder() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            for index in 1...50 { try store.hear(Key(UInt64(index), 0, 0, 0)) }
+        }
+        do {
+            // Texts sort before all blobs, whatever their bytes: every downward scan ends in them.
+            let connection = try Connection(path: scratch.path(), access: .readWrite)
+            try connection.execute(
+                """
+                PRAGMA writable_schema = RESET; ALTER TABLE peer RENAME TO old;
+                CREATE TABLE peer (key PRIMARY KEY, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms,
+                    rtt_us, rtt_var_us, successes, days_seen, agent, protocols, source) WITHOUT ROWID;
+                INSERT INTO peer SELECT * FROM old;
+                INSERT INTO peer (key, id, addresses) VALUES ('zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz', x'01', x'')
+                """)
+        }
+        let store = try await Store.open(scratch.path(), mode: .readOnly)
+        var token: NearestToken?
+        #expect(throws: StoreError.self) {
+            for _ in 0..<100 {
+                token = try store.nearest(to: .max, count: 10, after: token).next
+                if token == nil { return }
+            }
+        }
+        try await store.close()
+    }
+
     @Test("refuse a page of nothing, a page without bounds, and a token of another search")
     func arguments() async throws {
         let scratch = Scratch()
@@ -205,6 +246,8 @@ struct NearestTests {
             #expect(throws: StoreError.self) { try store.nearest(to: .zero, count: Store.maximumPageCount + 1) }
             let token = NearestToken(target: .max, distance: .zero)
             #expect(throws: StoreError.self) { try store.nearest(to: .zero, after: token) }
+            let beyond = NearestToken(target: .zero, distance: .max)
+            #expect(try store.nearest(to: .zero, after: beyond).peers.isEmpty)
             let empty = try store.nearest(to: .zero)
             #expect(empty.peers.isEmpty && empty.isExact && empty.next == nil)
         }

@@ -59,6 +59,31 @@ struct StatisticsTests {
         }
     }
 
+    @Test("count failures that a foreign file made up, without overflowing")
+    func immenseCounts() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            let loader = try store.bulkLoader(BulkOptions(now: .seconds(0)))
+            for index in 1...3 {
+                var peer = ImportedPeer(id: try store.peer(at: Key(UInt64(index), 0, 0, 0)).id)
+                peer.failures = [
+                    FailureRecord(
+                        address: nil, failureClass: .timeout, count: .max, firstAt: .seconds(0), lastAt: .seconds(0))
+                ]
+                try loader.add(peer)
+            }
+            _ = try await loader.finish()
+            #expect(try await store.statistics().failures.map(\.count) == [3 * PeerRecord.maximumCount])
+        }
+        do {
+            let connection = try Connection(path: scratch.path(), access: .readWrite)
+            try connection.execute("UPDATE failure SET count = 9223372036854775807")
+        }
+        let store = try await Store.open(scratch.path(), mode: .readOnly)
+        #expect(try await store.statistics().failures.map(\.count) == [.max])
+        try await store.close()
+    }
+
     @Test("quantiles are right to within 6 %")
     func quantiles() {
         var histogram = LogHistogram()

@@ -60,7 +60,7 @@ extension Store {
     ///
     /// - Complexity: O(n): about a second for a million peers.
     public func statistics() async throws(StoreError) -> Statistics {
-        if let writer { try await writer.perform { try $0.commitPending() } }
+        if let writer { _ = try await writer.perform { try $0.commitPending() } }
         let now = options.now()
         return try await maintain { reader in
             var tally = PeerTally(now: now)
@@ -103,7 +103,7 @@ extension Statistics {
         logBytes = fileSize(connection.path + "-wal")
 
         let classes = try connection.statement(
-            "SELECT class, sum(count) FROM failure GROUP BY class ORDER BY 2 DESC, 1")
+            "SELECT class, CAST(total(count) AS INTEGER) FROM failure GROUP BY class ORDER BY 2 DESC, 1")
         defer { classes.reset() }
         while try classes.step() {
             let name = FailureClass(rawValue: UInt8(clamping: classes.int64(0)))?.name ?? "class \(classes.int64(0))"

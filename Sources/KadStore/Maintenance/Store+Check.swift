@@ -12,14 +12,14 @@ extension Store {
     public func check(
         full: Bool = false, progress: (@Sendable (Int) -> Void)? = nil
     ) async throws(StoreError) -> CheckReport {
-        if let writer { try await writer.perform { try $0.commitPending() } }
+        if let writer { _ = try await writer.perform { try $0.commitPending() } }
         let path = path
         return try await maintain { reader in
             var checker = Checker(reader: reader, report: CheckReport(isFull: full))
             try checker.checkFile(path)
             // A file whose structure is broken is not read row by row: the answers would mean nothing.
             guard checker.report.isSound else { return checker.report }
-            var last: Key?
+            var last: [UInt8] = []
             while try checker.checkPeers(after: &last) { progress?(checker.report.peersChecked) }
             try checker.checkReferences()
             try checker.checkTables()
@@ -55,7 +55,7 @@ private struct Checker {
     /// A page of table peer.
     ///
     /// - Returns: whether there may be more.
-    mutating func checkPeers(after last: inout Key?) throws -> Bool {
+    mutating func checkPeers(after last: inout [UInt8]) throws -> Bool {
         let query = try connection.statement(
             """
             SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
@@ -63,19 +63,17 @@ private struct Checker {
             FROM peer WHERE key > ?1 ORDER BY key LIMIT ?2
             """)
         defer { query.reset() }
-        if let last { query.bind(1, last, width: reader.width) } else { query.bind(1, [UInt8]()) }
-        query.bind(2, Self.pageRows)
+        query.bind(1, last).bind(2, Self.pageRows)
         var rows: Int64 = 0
         while try query.step() {
             rows += 1
             report.peersChecked += 1
-            guard query.bytes(0).count == reader.width, let key = Key(bytes: query.bytes(0)) else {
-                report.note("peer", "a key of \(query.bytes(0).count) bytes, not \(reader.width)")
-                // Nothing to go on from but the bytes themselves, padded.
-                last = Key(bytes: UnsafeRawBufferPointer(rebasing: query.bytes(0).prefix(32))) ?? last
+            // The bytes as they are: a key of another width, cut to ours, could lead back to the same page.
+            last = query.array(0)
+            guard last.count == reader.width, let key = Key(bytes: last) else {
+                report.note("peer", "a key of \(last.count) bytes, not \(reader.width)")
                 continue
             }
-            last = key
             try checkPeer(key, query)
         }
         return rows == Self.pageRows

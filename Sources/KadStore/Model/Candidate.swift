@@ -79,4 +79,12 @@ public struct ClockMark: Hashable, Sendable {
         self.bootID = bootID
         self.bootedAt = bootedAt
     }
+
+    /// What a later mark makes of this one: time only goes forward.
+    func followed(by mark: ClockMark) -> ClockMark {
+        ClockMark(
+            highWater: max(highWater, mark.highWater),
+            onlineMilliseconds: max(onlineMilliseconds, mark.onlineMilliseconds), bootID: mark.bootID,
+            bootedAt: mark.bootedAt)
+    }
 }

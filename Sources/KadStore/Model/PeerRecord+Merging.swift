@@ -7,7 +7,9 @@ extension PeerRecord {
     /// Someone told of the peer.
     mutating func hear(_ addresses: [Multiaddr], source: String?, at now: Instant) {
         see(at: now)
-        for address in addresses { touch(address, source: source, at: now) { _ in } }
+        for address in addresses.prefix(AddressRecord.maximumPerPeer) {
+            touch(address, source: source, at: now) { _ in }
+        }
         arrangeAddresses()
     }
 
@@ -124,7 +126,9 @@ extension PeerRecord {
             failures[low].firstAt = min(failures[low].firstAt, failure.firstAt)
             failures[low].lastAt = max(failures[low].lastAt, failure.lastAt)
         } else if failures.count < Self.maximumFailureRows {
-            failures.insert(failure, at: low)
+            var first = failure
+            first.count = min(failure.count, Self.maximumCount)
+            failures.insert(first, at: low)
         }
     }
 

@@ -90,7 +90,15 @@ final class StringTables {
         return number
     }
 
-    /// Forgets row numbers: after a rollback they may belong to nobody.
+    /// Forgets everything: after a rollback, rows that were read inside the transaction are not there, and their numbers
+    /// will be given to other strings.
+    func forgetAll() {
+        names = [[:], [:], [:]]
+        protocolLists = [:]
+        forgetNumbers()
+    }
+
+    /// Forgets row numbers.
     func forgetNumbers() {
         numbers = [[:], [:], [:]]
         latest = [Latest](repeating: Latest(), count: 3)

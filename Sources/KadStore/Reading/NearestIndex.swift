@@ -51,7 +51,7 @@ struct NearestIndex: KeyIndex {
         if direction == .up { up.reset() } else { down.reset() }
         scan.bind(1, direction == .up ? low : high, width: width)
         if !isOpen { scan.bind(2, direction == .up ? high : low, width: width) }
-        if direction == .up { up = scan.cursor } else { down = scan.cursor }
+        if direction == .up { (up, heads.up) = (scan.cursor, low) } else { (down, heads.down) = (scan.cursor, high) }
         return try advance(direction)
     }
 
@@ -62,12 +62,20 @@ struct NearestIndex: KeyIndex {
             guard code == SQLITE_DONE else { throw scans.up.failure(code) }
             return nil
         }
-        guard let key = Key(bytes: cursor.bytes(0)) else {
-            throw StoreError.corrupt(
-                path: view.reader.connection.path, detail: "a key of \(cursor.bytes(0).count) bytes")
+        let key = try view.reader.key(cursor.bytes(0))
+        // The walk ends because keys come in order and within the range: a damaged or foreign table may break both.
+        if direction == .up {
+            guard key >= heads.up else { throw disorder }
+            heads.up = key
+        } else {
+            guard key <= heads.down else { throw disorder }
+            heads.down = key
         }
-        if direction == .up { heads.up = key } else { heads.down = key }
         return key
+    }
+
+    private var disorder: StoreError {
+        .corrupt(path: view.reader.connection.path, detail: "its keys are not in order")
     }
 
     mutating func row(_ direction: WalkDirection) throws -> Row? {
@@ -80,20 +88,23 @@ struct NearestIndex: KeyIndex {
                 guard try filter.accepts(facts) else { return nil }
             }
         }
-        return keep(id: cursor.bytes(1), addresses: cursor.bytes(2))
+        return try keep(id: cursor.bytes(1), addresses: cursor.bytes(2))
     }
 
     /// Copies into room that is already there: appending twice a row costs more than the copies themselves.
-    private mutating func keep(id: UnsafeRawBufferPointer, addresses: UnsafeRawBufferPointer) -> Row {
+    private mutating func keep(id: UnsafeRawBufferPointer, addresses: UnsafeRawBufferPointer) throws -> Row {
         let start = used
         let split = start + id.count
-        used = split + addresses.count
+        guard let end = Int32(exactly: split + addresses.count) else {
+            throw StoreError.corrupt(path: view.reader.connection.path, detail: "its rows are too large")
+        }
+        used = Int(end)
         if used > buffer.count { buffer.append(contentsOf: repeatElement(0, count: max(used, buffer.count))) }
         buffer.withUnsafeMutableBytes { room in
             UnsafeMutableRawBufferPointer(rebasing: room[start..<split]).copyMemory(from: id)
             UnsafeMutableRawBufferPointer(rebasing: room[split..<used]).copyMemory(from: addresses)
         }
-        return Row(id: Int32(start), addresses: Int32(split), end: Int32(used))
+        return Row(id: Int32(truncatingIfNeeded: start), addresses: Int32(truncatingIfNeeded: split), end: end)
     }
 
     /// A peer as its queued events leave it; nil when it is forgotten or the filter rejects it.
@@ -101,7 +112,9 @@ struct NearestIndex: KeyIndex {
         guard let record = try view.record(of: key), filter.accepts(record) else { return nil }
         let base = AddressCodec.Base(firstSeen: record.firstSeen, lastSeen: record.lastSeen)
         let blob = AddressCodec.encode(record.addresses, base: base) { _ in 0 }
-        return record.id.bytes.withUnsafeBytes { id in blob.withUnsafeBytes { keep(id: id, addresses: $0) } }
+        return try record.id.bytes.withUnsafeBytes { id in
+            try blob.withUnsafeBytes { try keep(id: id, addresses: $0) }
+        }
     }
 
     func mark() -> Int { used }

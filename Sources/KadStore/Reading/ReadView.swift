@@ -19,7 +19,10 @@ struct ReadView {
             }
             let query = try reader.connection.statement("SELECT sequence FROM writer WHERE token = ?1")
             defer { query.reset() }
-            let applied = try query.bind(1, token).step() ? query.int64(0) : 0
+            let isMarked = try query.bind(1, token).step()
+            // Closing takes the mark away, after everything was written: without it, what is queued would count twice.
+            guard isMarked || !pending.isClosed else { throw StoreError.closed }
+            let applied = isMarked ? query.int64(0) : 0
             return try body(ReadView(reader: reader, pending: snapshot, applied: applied))
         }
     }
@@ -41,8 +44,11 @@ struct ReadView {
     private func current(_ stored: PeerRecord?, _ key: Key) throws -> PeerRecord? {
         guard let queued = pending.byPeer[key] else { return stored }
         var record = stored
+        var left: Tombstone??
         for entry in queued where entry.sequence > applied {
-            try entry.event.apply(to: &record, tombstone: reader.tombstone)
+            let known = left
+            try entry.event.apply(to: &record) { try known ?? reader.tombstone(of: $0) }
+            left = entry.event.tombstone ?? left
         }
         return record
     }
@@ -80,6 +86,28 @@ struct ReadView {
         return (byAddress.values.sorted { $0.address < $1.address }, end)
     }
 
+    /// Tombstones in key order, after `last`, about `limit` of them; none at the end.
+    func tombstones(after last: Key?, limit: Int) throws -> [Tombstone] {
+        var last = last
+        while true {
+            let stored = try reader.tombstones(after: last, limit: limit)
+            let end = stored.count < limit ? nil : stored.last?.key
+            guard hasPendingPeers else { return stored }
+            var byKey: [Key: Tombstone] = [:]
+            for stone in stored { byKey[stone.key] = stone }
+            for (key, queued) in pending.byPeer {
+                if let last, key <= last { continue }
+                if let end, key > end { continue }
+                for entry in queued where entry.sequence > applied {
+                    if let left = entry.event.tombstone { byKey[key] = left }
+                }
+            }
+            guard byKey.isEmpty, let end else { return byKey.values.sorted { $0.key < $1.key } }
+            // Answers that wait take this whole page away: more may follow.
+            last = end
+        }
+    }
+
     /// The buckets of an identity, queued changes included.
     func buckets(of identity: Int64) throws -> [BucketSnapshot] {
         var byIndex: [Int: BucketSnapshot] = [:]
@@ -91,9 +119,10 @@ struct ReadView {
     }
 
     func clock() throws -> ClockMark? {
-        for entry in pending.others.reversed() where entry.sequence > applied {
-            if case .clock(let mark) = entry.event { return mark }
+        var clock = try reader.clock()
+        for entry in pending.others where entry.sequence > applied {
+            if case .clock(let mark) = entry.event { clock = clock?.followed(by: mark) ?? mark }
         }
-        return try reader.clock()
+        return clock
     }
 }

@@ -169,8 +169,13 @@ final class RecordReader {
 
     /// The key in column 0.
     func key(_ row: Statement) throws -> Key {
-        guard let key = Key(bytes: row.bytes(0)) else {
-            throw StoreError.corrupt(path: connection.path, detail: "a key of \(row.bytes(0).count) bytes")
+        try key(row.bytes(0))
+    }
+
+    /// The key of stored bytes: as wide as the network's keys, or the file is damaged.
+    func key(_ bytes: UnsafeRawBufferPointer) throws -> Key {
+        guard bytes.count == width, let key = Key(bytes: bytes) else {
+            throw StoreError.corrupt(path: connection.path, detail: "a key of \(bytes.count) bytes, not \(width)")
         }
         return key
     }

@@ -18,7 +18,9 @@ extension Store {
             try writer.transaction { records in
                 let known = try records.reader.identities()
                 if let identity = known.first(where: { $0.peer.id == id }) { return identity }
-                let number = (known.map(\.number).max() ?? 0) + 1
+                let taken = Set(known.map(\.number))
+                var number: Int64 = 1
+                while taken.contains(number) { number += 1 }
                 let identity = Identity(
                     number: number, peer: peer, label: PeerRecord.bounded(label), createdAt: now)
                 try records.insert(identity)

@@ -64,6 +64,10 @@ extension Store {
         guard token == nil || token?.target == target else {
             throw .invalidArgument("the token belongs to a search for another target")
         }
+        let reached = target.advanced(by: token?.distance ?? .zero)
+        guard [target, reached].allSatisfy({ $0 == $0.lowerBound(prefix: network.keyBits) }) else {
+            throw .invalidArgument("the target is wider than the \(network.keyBits)-bit keys of this network")
+        }
         return try read { view in
             var index = try NearestIndex(view: view, filter: filter, count: count)
             defer { index.reset() }

@@ -50,10 +50,11 @@ extension Store {
         }
     }
 
-    /// A page of tombstones in key order, at most `limit`; empty at the end.
+    /// A page of tombstones in key order, `limit` of those that are written and what is queued between them; empty at
+    /// the end.
     public func tombstones(after key: Key? = nil, limit: Int = 1_024) throws(StoreError) -> [Tombstone] {
         let limit = min(max(1, limit), Self.maximumPageCount)
-        return try read { try $0.reader.tombstones(after: key, limit: limit) }
+        return try read { try $0.tombstones(after: key, limit: limit) }
     }
 
     /// What the store remembers of time; nil before the first mark.

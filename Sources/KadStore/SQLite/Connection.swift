@@ -44,6 +44,7 @@ final class Connection {
         frames.initialize(to: 0)
         sqlite3_busy_timeout(handle, busyTimeoutMilliseconds)
         _ = kadstore_set_defensive(handle)
+        sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.maximumLength)
     }
 
     deinit {
@@ -53,6 +54,13 @@ final class Connection {
         sqlite3_close_v2(handle)
         frames.deallocate()
     }
+
+    /// The most bytes of a value or row. Rows of ours come nowhere near it (64 addresses of at most 1 KiB, 128 names); a file that was
+    /// made to exhaust memory does.
+    private static let maximumLength: Int32 = 4 << 20
+
+    /// Whether SQLite opened the file for reading only, although it was asked for more.
+    var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
 
     private static func immutableURI(_ path: String) -> String {
         var escaped = "file:"

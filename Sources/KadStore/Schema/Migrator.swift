@@ -135,12 +135,13 @@ struct FileHeader {
         defer { query.reset() }
         guard try query.step(), let scope = Scope(rawValue: query.text(1)),
             let derivation = Network.Derivation(rawValue: query.text(2)),
-            let encoding = PeerIDEncoding(rawValue: query.text(4))
+            let encoding = PeerIDEncoding(rawValue: query.text(4)),
+            let network = try? Network(
+                name: query.text(0), derivation: derivation, keyBits: Int(query.int64(3)), idEncoding: encoding)
         else {
             throw StoreError.corrupt(path: path, detail: "the description of its network cannot be read")
         }
-        network = try Network(
-            name: query.text(0), derivation: derivation, keyBits: Int(query.int64(3)), idEncoding: encoding)
+        self.network = network
         self.scope = scope
         createdAt = Instant(milliseconds: query.int64(5))
         peerCap = query.int64(6)

@@ -61,6 +61,8 @@ struct Opened: Sendable {
         try requireFile(path)
         return try StoreError.mapping(path) {
             let connection = try Connection(path: path, access: .readWrite)
+            // Without permission SQLite opens a file for reading instead, and would say so at the first commit.
+            guard !connection.isReadOnly else { throw StoreError.readOnly(path: path) }
             let migrator = Migrator(connection: connection, path: path)
             let kind = try migrator.inspect()
             let lock = try WriteLock(database: path)

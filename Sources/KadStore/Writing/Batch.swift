@@ -26,7 +26,7 @@ struct Batch {
             } else if case .bucket(let snapshot, let identity) = event {
                 buckets[BucketName(identity: identity, index: snapshot.index)] = snapshot
             } else if case .clock(let mark) = event {
-                clock = mark
+                clock = clock?.followed(by: mark) ?? mark
             }
         }
     }
@@ -41,10 +41,11 @@ struct Batch {
             var record = stored
             for event in events {
                 try event.apply(to: &record, tombstone: reader.tombstone)
-                if case .forgotten(_, let tombstone?) = event {
-                    try records.write(tombstone)
+                guard let left = event.tombstone else { continue }
+                if let left {
+                    try records.write(left)
                     leftTombstones = true
-                } else if case .answered = event {
+                } else {
                     try records.removeTombstone(of: key)
                 }
             }

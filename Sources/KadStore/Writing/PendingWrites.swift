@@ -84,7 +84,13 @@ final class PendingWrites: Sendable {
         }
     }
 
+    /// Takes nothing more, and lets nobody read.
     func close() { state.withLock { $0.isClosed = true } }
+
+    /// After a close that failed.
+    func reopen() { state.withLock { $0.isClosed = false } }
+
+    var isClosed: Bool { state.withLock { $0.isClosed } }
 
     private static func drop<Name: Hashable>(_ map: inout [Name: [Queued]], _ name: Name, _ sequence: Int64) {
         guard let index = map.index(forKey: name) else { return }

@@ -83,6 +83,25 @@ extension StoreEvent {
         record = newcomer
     }
 
+    /// What the event leaves of its peer's tombstone: `.some(nil)` takes it away, nil leaves it as it is.
+    var tombstone: Tombstone?? {
+        switch self {
+        case .forgotten(_, let left?): .some(left)
+        case .answered: .some(nil)
+        default: nil
+        }
+    }
+
+    /// Why the event cannot be written, whatever the store holds; nil when it can.
+    func fault(in network: Network) -> String? {
+        switch self {
+        case .bucket(let snapshot, _) where !(0..<network.keyBits).contains(snapshot.index):
+            "a table of \(network.keyBits)-bit keys has no bucket \(snapshot.index)"
+        case .forgotten(let peer, let stone?) where stone.key != peer.key: "the tombstone is of another peer"
+        default: nil
+        }
+    }
+
     /// What the event makes of a candidate.
     func apply(to candidate: inout Candidate?) {
         switch self {

@@ -16,9 +16,8 @@ final class Writer: @unchecked Sendable {
     private let lock: WriteLock
     /// Nil once closed: letting go of it closes the connection.
     private var opened: RecordWriter?
-    private var isUnsynced = false
+    private(set) var isUnsynced = false
     private var dataVersion: Int64 = 0
-    private var lastFailure: StoreError?
 
     /// What is scheduled already, so that a thousand events schedule one commit.
     private let scheduled = Mutex((timer: false, full: false))
@@ -74,8 +73,8 @@ final class Writer: @unchecked Sendable {
         do {
             try commitPending()
         } catch {
-            // The events stay queued, and readers go on seeing them: try again an interval later. `flush()` reports it.
-            lastFailure = error as? StoreError
+            // The events stay queued, and readers go on seeing them: try again an interval later. A `flush()` that fails
+            // for the same reason reports it.
             schedule(count: 1)
         }
     }
@@ -86,18 +85,20 @@ final class Writer: @unchecked Sendable {
         return opened
     }
 
-    /// Writes everything that is queued.
-    func commitPending() throws {
-        while true {
-            let waiting = pending.waiting()
-            guard let last = waiting.last else { return }
-            try transaction { records in
-                try Batch(events: waiting.map(\.event)).write(to: records)
-                try markApplied(last.sequence, records)
-            }
-            pending.committed(through: last.sequence)
-            lastFailure = nil
+    /// Writes everything that is queued now. What comes meanwhile is left for the next commit: on a busy node this would
+    /// never end otherwise.
+    ///
+    /// - Returns: whether there was anything.
+    @discardableResult
+    func commitPending() throws -> Bool {
+        let waiting = pending.waiting()
+        guard let last = waiting.last else { return false }
+        try transaction { records in
+            try Batch(events: waiting.map(\.event)).write(to: records)
+            try markApplied(last.sequence, records)
         }
+        pending.committed(through: last.sequence)
+        return true
     }
 
     /// Everything queued before is on the medium when this returns.
@@ -105,11 +106,8 @@ final class Writer: @unchecked Sendable {
         let connection = try records().reader.connection
         try connection.execute("PRAGMA synchronous = FULL")
         defer { try? connection.execute("PRAGMA synchronous = NORMAL") }
-        try commitPending()
-        if isUnsynced {
-            // A commit under FULL syncs the whole log, earlier commits included; it must change something to reach the log.
-            try transaction { try markApplied(nil, $0) }
-        }
+        // A commit under FULL syncs the whole log, earlier commits included; it must change something to reach the log.
+        if try !commitPending(), isUnsynced { try transaction { try markApplied(nil, $0) } }
         isUnsynced = false
     }
 
@@ -129,11 +127,13 @@ final class Writer: @unchecked Sendable {
             do {
                 result = try connection.writeTransaction { try body(records) }
             } catch {
-                strings.forgetNumbers()
+                strings.forgetAll()
                 throw error
             }
             scheduleSync()
-            if connection.logFrames >= options.checkpointFrames { try connection.checkpoint(truncating: false) }
+            // The commit stands, whatever becomes of the checkpoint: to report a failure here would have the same events
+            // written again. The next commit tries once more, and closing says what is wrong.
+            if connection.logFrames >= options.checkpointFrames { try? connection.checkpoint(truncating: false) }
             return result
         }
     }
@@ -151,10 +151,14 @@ final class Writer: @unchecked Sendable {
     private func scheduleSync() {
         guard !isUnsynced else { return }
         isUnsynced = true
+        syncLater()
+    }
+
+    private func syncLater() {
         let interval = DispatchTimeInterval.milliseconds(options.syncMilliseconds)
         queue.asyncAfter(deadline: .now() + interval) { [weak self] in
             guard let self, self.isUnsynced, self.opened != nil else { return }
-            try? self.flush()
+            do { try self.flush() } catch { self.syncLater() }
         }
     }
 
@@ -165,20 +169,31 @@ final class Writer: @unchecked Sendable {
         }
     }
 
-    /// Writes what is queued, forgets this writer, and empties the log.
-    func close() throws {
+    /// Writes what is queued, forgets this writer, and empties the log. When that fails, nothing is closed.
+    ///
+    /// - Parameter closeReaders: called when nothing can fail any more but emptying the log; the last connection to close
+    ///   removes it.
+    func close(_ closeReaders: () -> Void = {}) throws {
         guard opened != nil else { return }
-        try flush()
-        try transaction { records in
-            let connection = records.reader.connection
-            try connection.statement("DELETE FROM writer WHERE token = ?1").bind(1, token).run()
-            // Writers that died without closing: nobody will ask for them again.
-            try connection.statement("DELETE FROM writer WHERE updated_at < ?1")
-                .bind(1, options.now().advanced(byMilliseconds: -Self.writerLifetime).milliseconds).run()
-        }
+        // First, so that nothing is taken that the last commit would miss.
         pending.close()
+        do {
+            try flush()
+            try transaction { try forgetWriters($0.reader.connection) }
+        } catch {
+            pending.reopen()
+            throw error
+        }
+        closeReaders()
         defer { opened = nil }
         try checkpoint(truncating: true)
+    }
+
+    private func forgetWriters(_ connection: Connection) throws {
+        try connection.statement("DELETE FROM writer WHERE token = ?1").bind(1, token).run()
+        // Writers that died without closing: nobody will ask for them again.
+        try connection.statement("DELETE FROM writer WHERE updated_at < ?1")
+            .bind(1, options.now().advanced(byMilliseconds: -Self.writerLifetime).milliseconds).run()
     }
 
     /// 30 days in milliseconds.
