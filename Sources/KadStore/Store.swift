@@ -99,7 +99,8 @@ public final class Store: Sendable {
 
     // MARK: Writing
 
-    /// Queues an observation or decision. Returns at once; every later read sees it.
+    /// Queues an observation or decision. Returns at once; every later read sees it. Events of a peer whose row is damaged
+    /// are dropped when their batch is written: the row stays as it is, and ``check(full:progress:)`` names it.
     ///
     /// - Throws: ``StoreError/backlog(limit:)`` when too many wait already, ``StoreError/readOnly(path:)``,
     ///   ``StoreError/closed``, ``StoreError/invalidArgument(_:)`` for an event that no table can hold.

@@ -120,6 +120,8 @@ enum CommandError: Error, Hashable, Sendable {
     case interrupted(String)
     /// Some files were imported, others were not, or not all of their records; what is wrong has been printed.
     case partlyImported
+    /// Peers whose rows are damaged were left out.
+    case damagedPeers(Int)
     /// No record of any file was imported; what is wrong has been printed.
     case nothingImported(ExitStatus)
 
@@ -130,7 +132,7 @@ enum CommandError: Error, Hashable, Sendable {
         case .noSuchPeer, .ambiguousPeer, .noSuchIdentity, .problemsFound: .negative
         case .output: .inputOutput
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
-        case .interrupted, .partlyImported: .partlyDone
+        case .interrupted, .partlyImported, .damagedPeers: .partlyDone
         case .nothingImported(let status): status
         }
     }
@@ -148,6 +150,8 @@ extension CommandError: CustomStringConvertible {
         case .output(let code): "cannot write to standard output: \(String(cString: strerror(code)))."
         case .cannotCreate(let path, let code): "\(path): cannot be created: \(String(cString: strerror(code)))."
         case .partlyImported: "not everything was imported."
+        case .damagedPeers(let count):
+            "\(count) peers were left out: their rows in the store are damaged. 'kadstore check' names them."
         case .nothingImported: "nothing was imported."
         }
     }

@@ -23,6 +23,8 @@ public struct ExportReport: Hashable, Sendable {
     public internal(set) var buckets = 0
     /// Records that the format could not express.
     public internal(set) var leftOut = 0
+    /// Peers whose rows are damaged, and so not in the output.
+    public internal(set) var damaged = 0
     public internal(set) var bytes: Int64 = 0
 }
 
@@ -89,6 +91,7 @@ private struct ExportRun {
             for peer in page.peers { writer.append(peer, to: &sink.buffer) }
             try sink.flushIfFull()
             report.peers += page.peers.count
+            report.damaged += page.damaged.count
             options.onProgress?(report.peers)
             if page.next == nil { return }
         }

@@ -43,7 +43,7 @@ public struct ImportReport: Hashable, Sendable {
     public var rejectedCount: Int { rejected.values.reduce(0, +) }
 
     /// Whether everything in the file was taken.
-    public var isComplete: Bool { rejected.isEmpty && fault == nil }
+    public var isComplete: Bool { rejected.isEmpty && fault == nil && summary.damagedPeers == 0 }
 
     static let localIDLimit = 16
     /// Different notes that are kept: a file could make up any number of names.

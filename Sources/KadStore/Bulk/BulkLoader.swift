@@ -139,7 +139,13 @@ private final class Pass: @unchecked Sendable {
         guard let key = first.key.withUnsafeBytes({ Key(bytes: $0) }) else {
             throw StoreError.invalidRecord("a key of a run is damaged")
         }
-        let stored = try isStored(key, records.reader) ? records.reader.record(of: key) : nil
+        let stored: PeerRecord?
+        do {
+            stored = try isStored(key, records.reader) ? records.reader.record(of: key) : nil
+        } catch StoreError.corrupt {
+            try skip(first)
+            return
+        }
         var merged = stored
         var next: RunRecord? = first
         while let entry = next, entry.hasKey(of: first) {
@@ -166,6 +172,15 @@ private final class Pass: @unchecked Sendable {
             summary.peers.updated += 1
         }
         if !options.isDryRun { try records.replace(stored, with: merged, key: key) }
+    }
+
+    /// Leaves out all records of a peer whose row is damaged.
+    private func skip(_ first: RunRecord) throws {
+        summary.damagedPeers += 1
+        repeat {
+            done += 1
+            head = try peers.next()
+        } while head?.hasKey(of: first) ?? false
     }
 
     /// Whether the table has a key. Keys come in order, so one look ahead answers for all keys up to the next row: loading

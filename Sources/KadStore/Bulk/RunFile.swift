@@ -33,6 +33,7 @@ final class RunFile {
             code = errno
             guard descriptor >= 0 else { continue }
             unlink(template)
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             self.descriptor = descriptor
             self.folder = folder
             return

@@ -130,6 +130,17 @@ private struct Checker {
         if try unknown.bind(1, classes).step(), unknown.int64(0) > 0 {
             report.note("failure", "\(unknown.int64(0)) rows of unknown classes or times")
         }
+        let addresses = try connection.statement("SELECT key, address FROM failure WHERE length(address) > 0")
+        defer { addresses.reset() }
+        while try addresses.step() {
+            guard (try? Multiaddr(bytes: addresses.array(1))) == nil else { continue }
+            report.note("failure", Key(bytes: addresses.bytes(0)), "its address cannot be read")
+        }
+        let backoffs = try connection.statement(
+            "SELECT key FROM backoff WHERE class NOT BETWEEN 1 AND ?1 OR outcome_count NOT BETWEEN 0 AND 32")
+        defer { backoffs.reset() }
+        backoffs.bind(1, classes)
+        while try backoffs.step() { report.note("backoff", Key(bytes: backoffs.bytes(0)), "values that cannot be") }
     }
 
     /// The stored routing tables, by the checker that the table itself uses.

@@ -69,7 +69,7 @@ enum AddressCodec {
         while let raw = reader.next() {
             guard let address = try? Multiaddr(bytes: raw.address) else { return nil }
             var record = AddressRecord(address: address, firstSeen: base.firstSeen, lastSeen: base.lastSeen)
-            if let first = raw.first { record.firstSeen = base.firstSeen.advanced(byMilliseconds: first) }
+            if let first = raw.first { record.firstSeen = Instant(milliseconds: base.firstSeen.milliseconds &+ first) }
             if let last = raw.last { record.lastSeen = Instant(milliseconds: base.lastSeen.milliseconds &- last) }
             if raw.flags & okIsPeers != 0 { record.lastOK = base.lastOK }
             if let ok = raw.ok { record.lastOK = Instant(milliseconds: base.lastSeen.milliseconds &- ok) }

@@ -107,9 +107,15 @@ struct NearestIndex: KeyIndex {
         return Row(id: Int32(truncatingIfNeeded: start), addresses: Int32(truncatingIfNeeded: split), end: end)
     }
 
-    /// A peer as its queued events leave it; nil when it is forgotten or the filter rejects it.
+    /// A peer as its queued events leave it; nil when it is forgotten, the filter rejects it, or its row is damaged.
     mutating func pendingRow(_ key: Key) throws -> Row? {
-        guard let record = try view.record(of: key), filter.accepts(record) else { return nil }
+        let current: PeerRecord?
+        do {
+            current = try view.record(of: key)
+        } catch StoreError.corrupt {
+            return nil
+        }
+        guard let record = current, filter.accepts(record) else { return nil }
         let base = AddressCodec.Base(firstSeen: record.firstSeen, lastSeen: record.lastSeen)
         let blob = AddressCodec.encode(record.addresses, base: base) { _ in 0 }
         return try record.id.bytes.withUnsafeBytes { id in

@@ -53,20 +53,20 @@ struct ReadView {
         return record
     }
 
-    /// Peers in key order, after `last`, at most `limit` of them.
-    func records(after last: Key?, limit: Int) throws -> (records: [PeerRecord], last: Key?) {
-        let stored = try reader.records(after: last, limit: limit)
-        let end = stored.count < limit ? nil : stored.last?.key
-        guard hasPendingPeers else { return (stored, end) }
-        let storedKeys = Set(stored.map(\.key))
-        var records = try stored.compactMap { try current($0, $0.key) }
-        for key in pendingPeers where !storedKeys.contains(key) {
+    /// Peers in key order, after `last`, at most `limit` of them; where the page ended, if there may be more.
+    func records(after last: Key?, limit: Int) throws -> (page: RecordReader.Page, end: Key?) {
+        var page = try reader.records(after: last, limit: limit)
+        let end = page.rows < limit ? nil : page.last
+        guard hasPendingPeers else { return (page, end) }
+        let stored = Set(page.records.map(\.key)).union(page.damaged)
+        page.records = try page.records.compactMap { try current($0, $0.key) }
+        for key in pendingPeers where !stored.contains(key) {
             if let last, key <= last { continue }
             if let end, key > end { continue }
-            if let newcomer = try current(nil, key) { records.append(newcomer) }
+            if let newcomer = try current(nil, key) { page.records.append(newcomer) }
         }
-        records.sort { $0.key < $1.key }
-        return (records, end)
+        page.records.sort { $0.key < $1.key }
+        return (page, end)
     }
 
     /// Candidates in the order of their addresses, after `last`.
@@ -108,12 +108,21 @@ struct ReadView {
         }
     }
 
+    private func isKnown(_ key: Key) throws -> Bool {
+        guard pending.byPeer[key] != nil else { return try reader.firstKey(from: key) == key }
+        return try record(of: key) != nil
+    }
+
     /// The buckets of an identity, queued changes included.
     func buckets(of identity: Int64) throws -> [BucketSnapshot] {
         var byIndex: [Int: BucketSnapshot] = [:]
         for bucket in try reader.buckets(of: identity) { byIndex[bucket.index] = bucket }
         for entry in pending.others where entry.sequence > applied {
-            if case .bucket(let snapshot, identity: identity) = entry.event { byIndex[snapshot.index] = snapshot }
+            guard case .bucket(var snapshot, identity: identity) = entry.event else { continue }
+            // As the writer will do: a contact without a row could not be dialled after a restart.
+            snapshot.live = try snapshot.live.filter { try isKnown($0.key) }
+            snapshot.replacements = try snapshot.replacements.filter { try isKnown($0.key) }
+            byIndex[snapshot.index] = snapshot
         }
         return byIndex.values.sorted { $0.index < $1.index }
     }

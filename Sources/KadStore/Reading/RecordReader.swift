@@ -39,7 +39,8 @@ final class RecordReader {
         defer { query.reset() }
         guard try query.bind(1, key, width: width).step() else { return nil }
         var record = try peer(query)
-        try complete(from: key, through: key) { _, add in add(&record) }
+        let damaged = try complete(from: key, through: key) { _, add in add(&record) }
+        if let error = damaged.first?.value { throw error }
         return record
     }
 
@@ -50,8 +51,18 @@ final class RecordReader {
         return try query.bind(1, key, width: width).step() ? self.key(query) : nil
     }
 
+    /// A range of table peer.
+    struct Page {
+        var records: [PeerRecord] = []
+        /// Peers whose rows cannot be read.
+        var damaged: [Key] = []
+        var first: Key?
+        var last: Key?
+        var rows = 0
+    }
+
     /// Peers in key order, after `last`, at most `limit`, each with all its history.
-    func records(after last: Key?, limit: Int) throws -> [PeerRecord] {
+    func records(after last: Key?, limit: Int) throws -> Page {
         let query = try connection.statement(
             """
             SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
@@ -61,22 +72,40 @@ final class RecordReader {
         defer { query.reset() }
         if let last { query.bind(1, last, width: width) } else { query.bind(1, [UInt8]()) }
         query.bind(2, Int64(limit))
-        var records: [PeerRecord] = []
-        while try query.step() { records.append(try peer(query)) }
-        guard let first = records.first, let end = records.last else { return [] }
-        var position = 0
-        try complete(from: first.key, through: end.key) { key, add in
-            while position < records.count, records[position].key < key { position += 1 }
-            guard position < records.count, records[position].key == key else { return }
-            add(&records[position])
+        var page = Page()
+        while try query.step() {
+            let key = try self.key(query)
+            page.rows += 1
+            page.first = page.first ?? key
+            page.last = key
+            do {
+                page.records.append(try peer(query))
+            } catch StoreError.corrupt {
+                page.damaged.append(key)
+            }
         }
-        return records
+        guard let first = page.first, let end = page.last else { return page }
+        var position = 0
+        let damaged = try complete(from: first, through: end) { key, add in
+            if position >= page.records.count || page.records[position].key > key { position = 0 }
+            while position < page.records.count, page.records[position].key < key { position += 1 }
+            guard position < page.records.count, page.records[position].key == key else { return }
+            add(&page.records[position])
+        }
+        if !damaged.isEmpty {
+            page.records.removeAll { damaged[$0.key] != nil }
+            page.damaged = Set(page.damaged).union(damaged.keys).sorted()
+        }
+        return page
     }
 
     /// Hands over the failures and backoffs of a range of keys, each table in key order.
+    ///
+    /// - Returns: the peers of which some cannot be read, and why.
     private func complete(
         from first: Key, through last: Key, _ body: (Key, (inout PeerRecord) -> Void) -> Void
-    ) throws {
+    ) throws -> [Key: StoreError] {
+        var damage: [Key: StoreError] = [:]
         let failures = try connection.statement(
             """
             SELECT key, address, class, count, first_at, last_at FROM failure
@@ -87,12 +116,14 @@ final class RecordReader {
         var found: [(Key, FailureRecord)] = []
         while try failures.step() {
             let key = try self.key(failures)
-            guard let failureClass = FailureClass(rawValue: UInt8(clamping: failures.int64(2))) else {
-                throw damaged(key, "failure class \(failures.int64(2))")
-            }
             let bytes = failures.array(1)
             let address = bytes.isEmpty ? nil : try? Multiaddr(bytes: bytes[...])
-            guard bytes.isEmpty || address != nil else { throw damaged(key, "the address of a failure") }
+            guard let failureClass = FailureClass(rawValue: UInt8(clamping: failures.int64(2))),
+                bytes.isEmpty || address != nil
+            else {
+                damage[key] = damaged(key, "a failure")
+                continue
+            }
             let failure = FailureRecord(
                 address: address, failureClass: failureClass, count: Int(failures.int64(3)),
                 firstAt: Instant(milliseconds: failures.int64(4)), lastAt: Instant(milliseconds: failures.int64(5)))
@@ -108,7 +139,14 @@ final class RecordReader {
         defer { backoffs.reset() }
         backoffs.bind(1, first, width: width).bind(2, last, width: width)
         var states: [(Key, BackoffState)] = []
-        while try backoffs.step() { states.append((try key(backoffs), try backoff(backoffs))) }
+        while try backoffs.step() {
+            let key = try self.key(backoffs)
+            if let state = backoff(backoffs) {
+                states.append((key, state))
+            } else {
+                damage[key] = damaged(key, "the backoff")
+            }
+        }
         for (key, state) in states {
             body(key) { record in
                 var state = state
@@ -117,14 +155,13 @@ final class RecordReader {
                 record.backoff = state
             }
         }
-        // What has a deadline and no row of its own was written by something else than this software: no backoff.
+        return damage
     }
 
-    private func backoff(_ row: Statement) throws -> BackoffState {
-        let key = try self.key(row)
+    private func backoff(_ row: Statement) -> BackoffState? {
         guard let failureClass = FailureClass(rawValue: UInt8(clamping: row.int64(3))),
             let breaker = BackoffState.Breaker(rawValue: UInt8(clamping: row.int64(6)))
-        else { throw damaged(key, "the backoff") }
+        else { return nil }
         return BackoffState(
             streakMilli: row.int64(1), streakAt: Instant(milliseconds: row.int64(2)), lastClass: failureClass,
             outcomes: UInt32(truncatingIfNeeded: row.int64(4)), outcomeCount: Int(row.int64(5)), breaker: breaker,

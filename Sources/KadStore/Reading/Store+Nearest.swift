@@ -30,7 +30,8 @@ public struct NearestPage: Sendable {
     public let peers: [NearestPeer]
     /// False when `maxRows` ended the search before the answer was certain.
     public let isExact: Bool
-    /// Goes on where this page ended; nil when there is nothing more.
+    /// Goes on where this page ended; nil when there is nothing more. Of an inexact page, it goes on behind the peers that
+    /// are certain, and gives the others again; nil then means from the beginning, with more rows.
     public let next: NearestToken?
     /// Rows read and index searches.
     public let cost: NearestWalk.Cost
@@ -73,16 +74,19 @@ extension Store {
             defer { index.reset() }
             let walk = NearestWalk(target: target, count: count, after: token?.distance, maxRows: maxRows)
             var result = try walk.run(in: &index)
+            // Behind an early end nearer peers may lie: going on there would miss them.
+            let certain = result.isExact ? nil : result.nearest.entries.prefix(result.certainCount).last?.distance
             for key in view.pendingPeers {
                 let distance = key.distance(to: target)
                 if let after = token?.distance, distance <= after { continue }
                 guard result.nearest.wouldKeep(distance), let row = try index.pendingRow(key) else { continue }
                 result.nearest.offer(key, row)
             }
-            let last = result.nearest.isFull || !result.isExact ? result.nearest.farthest : nil
+            let last = result.isExact ? (result.nearest.isFull ? result.nearest.farthest : nil) : certain
             return NearestPage(
                 peers: try index.peers(result.nearest), isExact: result.isExact,
-                next: last.map { NearestToken(target: target, distance: $0) }, cost: result.cost)
+                next: last.map { NearestToken(target: target, distance: $0) } ?? (result.isExact ? nil : token),
+                cost: result.cost)
         }
     }
 }

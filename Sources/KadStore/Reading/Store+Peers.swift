@@ -5,6 +5,8 @@ import Multiformats
 public struct PeerPage: Sendable {
     /// Those that passed the filter: a page may be empty although more follow.
     public let peers: [PeerRecord]
+    /// Peers of this range whose rows are damaged: they were left out. A check says what is wrong with them.
+    public let damaged: [Key]
     /// Goes on where this page ended; nil at the end.
     public let next: Key?
 }
@@ -35,9 +37,9 @@ extension Store {
     ) throws(StoreError) -> PeerPage {
         let limit = min(max(1, limit), Self.maximumPageCount)
         return try read { view in
-            let page = try view.records(after: key, limit: limit)
+            let (page, end) = try view.records(after: key, limit: limit)
             let peers = filter == .all ? page.records : page.records.filter { filter.accepts($0) }
-            return PeerPage(peers: peers, next: page.last)
+            return PeerPage(peers: peers, damaged: page.damaged, next: end)
         }
     }
 

@@ -31,13 +31,23 @@ struct Batch {
         }
     }
 
+    /// The record of a peer, or nil within; nil when its row is damaged. Such a row is left as it is for a check to name
+    /// and a salvage to save, and the events of its peer are dropped: to fail for them would stop all other writing.
+    private static func readable(_ key: Key, _ reader: RecordReader) throws -> PeerRecord?? {
+        do {
+            return .some(try reader.record(of: key))
+        } catch StoreError.corrupt {
+            return nil
+        }
+    }
+
     /// Pages are touched in the order in which they lie in the file: a batch in key order costs less than half of one in
     /// order of arrival.
     func write(to records: RecordWriter) throws {
         let reader = records.reader
         var leftTombstones = false
         for (key, events) in byPeer.sorted(by: { $0.key < $1.key }) {
-            let stored = try reader.record(of: key)
+            guard case .some(let stored) = try Self.readable(key, reader) else { continue }
             var record = stored
             for event in events {
                 try event.apply(to: &record, tombstone: reader.tombstone)

@@ -52,6 +52,7 @@ struct ExportCommand: AsyncParsableCommand {
         if report.leftOut > 0 {
             Messages.line("\(terminal.count(report.leftOut, "record")) left out: \(format.name) cannot express them.")
         }
+        if report.damaged > 0 { throw CommandError.damagedPeers(report.damaged) }
     }
 
     private func export() async throws -> ExportReport {

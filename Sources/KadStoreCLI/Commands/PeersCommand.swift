@@ -77,19 +77,21 @@ struct PeersCommand: AsyncParsableCommand {
     private func printJSON(_ store: Store, _ view: PeerView, _ output: inout Output) throws {
         try output.write("{\"version\":\(JSON.formatVersion.text),\"peers\":[")
         var isFirst = true
-        let isComplete = try forEachPage(of: store, now: view.now) { records in
+        let (isComplete, damaged) = try forEachPage(of: store, now: view.now) { records in
             for record in records {
                 try output.write((isFirst ? "\n" : ",\n") + view.json(record).text)
                 isFirst = false
             }
         }
-        try output.line("\n],\"isComplete\":\(isComplete)}")
+        try output.line("\n],\"isComplete\":\(isComplete && damaged == 0)}")
+        try output.flush()
+        if damaged > 0 { throw CommandError.damagedPeers(damaged) }
     }
 
     private func printList(_ store: Store, _ view: PeerView, _ output: inout Output) throws {
         var table: TextTable?
         var count = 0
-        let isComplete = try forEachPage(of: store, now: view.now) { records in
+        let (isComplete, damaged) = try forEachPage(of: store, now: view.now) { records in
             let rows = records.map(view.listRow)
             if table == nil, !rows.isEmpty {
                 var first = TextTable(view.listColumns, terminal: output.terminal)
@@ -105,14 +107,16 @@ struct PeersCommand: AsyncParsableCommand {
         let terminal = Terminal.standardError
         let found = count == 0 ? "no peers" : terminal.count(count, "peer")
         Messages.note(isComplete ? found : "\(found); there are more (--limit)")
+        if damaged > 0 { throw CommandError.damagedPeers(damaged) }
     }
 
     /// Hands over the wanted peers page by page; each page is a read of its own.
     ///
-    /// - Returns: false when the limit cut the list short.
+    /// - Returns: false when the limit cut the list short, and how many peers were left out because their rows are damaged.
     private func forEachPage(
         of store: Store, now: Instant, _ body: ([PeerRecord]) throws -> Void
-    ) throws -> Bool {
+    ) throws -> (isComplete: Bool, damaged: Int) {
+        var damaged = 0
         let filter = try self.filter(store, now)
         var left = limit ?? .max
         var next: Key?
@@ -120,11 +124,12 @@ struct PeersCommand: AsyncParsableCommand {
             let page = try store.peers(after: next, where: filter)
             let wanted = page.peers.filter { standing == nil || $0.standing == standing }
             try body(Array(wanted.prefix(left)))
-            if wanted.count > left { return false }
+            damaged += page.damaged.count
+            if wanted.count > left { return (false, damaged) }
             left -= wanted.count
             next = page.next
         } while next != nil
-        return true
+        return (true, damaged)
     }
 
     private func filter(_ store: Store, _ now: Instant) throws -> PeerFilter {

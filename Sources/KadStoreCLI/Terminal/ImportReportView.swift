@@ -41,6 +41,11 @@ struct ImportReportView {
                 "\(terminal.count(report.surplusAddresses, "address", "addresses")) left out: more than "
                     + "\(AddressRecord.maximumPerPeer) of one peer")
         }
+        if report.summary.damagedPeers > 0 {
+            lines.append(
+                "\(terminal.count(report.summary.damagedPeers, "peer")) left out: their rows in the store are damaged "
+                    + "('kadstore check' names them)")
+        }
         if report.ownRecords > 0 {
             lines.append(
                 "\(terminal.count(report.ownRecords, "record")) left out: our own identity or the file's writer")
@@ -92,6 +97,7 @@ extension ImportReportView {
             "peers": json(report.summary.peers), "candidates": json(report.summary.candidates),
             "rejected": .members(rejected), "rejections": .array(report.rejections.map(json)),
             "unroutableAddresses": .int(report.unroutableAddresses), "surplusAddresses": .int(report.surplusAddresses),
+            "damagedPeers": .int(report.summary.damagedPeers),
             "ownRecords": .int(report.ownRecords), "impossibleStamps": .int(report.impossibleStamps),
             "fault": .optional(report.fault?.description),
         ])

@@ -35,6 +35,8 @@ public struct NearestWalk: Sendable {
         public var nearest: ClosestPeers<Row>
         /// False when `maxRows` ended the walk: nearer peers may exist that were not read.
         public var isExact = true
+        /// How many of the nearest are certain: all of them, unless the walk ended early.
+        public var certainCount = 0
         public var cost = Cost()
 
         @inlinable
@@ -145,6 +147,7 @@ extension NearestWalk {
             }
             frame[direction] = next.map { .head($0) } ?? .exhausted
             result.cost.rejected += rejected
+            result.certainCount = result.nearest.count
             if result.nearest.count >= count { return result }
         }
     }
