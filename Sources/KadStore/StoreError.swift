@@ -52,6 +52,8 @@ public enum StoreError: Error, Hashable, Sendable {
         case 5, 6: self = .locked(path: path, waitedMilliseconds: 5_000)
         case 8: self = .readOnly(path: path)
         case 11: self = .corrupt(path: path, detail: error.message)
+        // Our own statements on our own schema: what SQLite does not find or does not accept there is damage.
+        case 1, 19: self = .corrupt(path: path, detail: error.message)
         case 13: self = .diskFull(path: path)
         case 10 where error.systemError == ENOSPC || error.systemError == EDQUOT: self = .diskFull(path: path)
         case 14 where error.systemError == ENOENT: self = .notFound(path: path)
@@ -104,7 +106,8 @@ extension StoreError: CustomStringConvertible {
         case .networkMismatch(let path, let expected, let found):
             "\(path): holds \(found), not \(expected). One file holds one network: use another --db."
         case .diskFull(let path):
-            "\(path): no room left on the device. Nothing was half-written; free some space and try again."
+            "\(path): no room left on the device. What was committed before stays, nothing else was written. "
+                + "Free some space and run it again."
         case .backlog(let limit):
             "\(limit) writes are waiting already. Wait for the store to catch up, or drop this one."
         case .notEmpty(let path):

@@ -60,7 +60,15 @@ struct KadStoreCommand: AsyncParsableCommand {
 
     private static func leave(_ error: any Error) -> Never {
         // Help, version and what ArgumentParser itself found wrong: it knows how to say that.
-        if exitCode(for: error) != .failure || error is ExitCode { exit(withError: error) }
+        let code = exitCode(for: error)
+        if code == .success || error is ExitCode { exit(withError: error) }
+        if code != .failure {
+            // It quotes the command line, which may have come from anywhere.
+            for line in fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false) {
+                Messages.line(Terminal.standardError.safe(String(line)))
+            }
+            ExitStatus.usage.leave()
+        }
         Messages.error("\(error)")
         ExitStatus(error).leave()
     }

@@ -10,7 +10,9 @@ struct CheckTests {
         "finds what SQLite cannot see",
         arguments: [
             "UPDATE peer SET key = CAST(x'00' || substr(key, 2) AS BLOB)",
-            "UPDATE peer SET addresses = x'ff01'", "UPDATE peer SET key = x'00'",
+            "UPDATE peer SET addresses = x'ff01'", "DROP TABLE candidate", "DROP INDEX tombstone_by_age",
+            "CREATE TABLE notes (text)", "UPDATE backoff SET class = 99", "UPDATE failure SET address = x'ff'",
+            "UPDATE peer SET key = x'00'",
             "UPDATE peer SET id = x''", "UPDATE peer SET first_seen = last_seen + 1",
             "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1",
             "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1",
@@ -25,6 +27,8 @@ struct CheckTests {
             let peer = try store.peer(at: key)
             try store.hear(key)
             try store.record(.failed(peer, address: .test(3), .refused, at: .seconds(1)))
+            let state = BackoffState(streakMilli: 1, streakAt: .seconds(1), lastClass: .refused)
+            try store.record(.backoff(peer, state))
             let identity = try await store.identity(try store.peer(at: Key(1, 0, 0, 0)).id)
             let buckets = [0, 1].map { index in
                 let live = index == 0 ? [Contact.test(key)] : []

@@ -127,7 +127,10 @@ struct ImportPolicy {
             if let first = entry.firstSeen, let last = entry.lastSeen, first > last { return Self.disorder }
         }
         let count = peer.failures.count
-        peer.failures.removeAll { known($0.firstAt) == nil || known($0.lastAt) == nil || $0.count <= 0 }
+        peer.failures.removeAll { failure in
+            known(failure.firstAt) == nil || known(failure.lastAt) == nil || failure.count <= 0
+                || failure.firstAt > failure.lastAt
+        }
         report.impossibleStamps += count - peer.failures.count
         return nil
     }

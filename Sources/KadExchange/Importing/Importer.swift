@@ -62,6 +62,7 @@ private struct ImportRun {
         store: Store, source: ImportSource, options: ImportOptions, _ cancellation: CancellationFlag
     ) throws(ExchangeError) {
         input = try source.take()
+        input.cancellation = cancellation
         reader = source.format.codec.reader(input, network: store.network)
         var bulk = BulkOptions(now: options.now)
         bulk.trustsHistory = options.trustsHistory

@@ -19,6 +19,8 @@ final class ByteInput {
     /// Bytes before the window, from the start of the input.
     private(set) var offset: Int64 = 0
     private(set) var isAtEnd = false
+    /// Set by whoever may be told to stop: looked at before every read, so that no endless input holds its reader.
+    var cancellation: CancellationFlag?
 
     private let descriptor: Int32
     private let ownsDescriptor: Bool
@@ -70,6 +72,7 @@ final class ByteInput {
     /// Reads on, so that the window grows; false at the end of the input.
     func fill() throws(ExchangeError) -> Bool {
         guard !isAtEnd else { return false }
+        try cancellation?.check()
         makeRoom()
         var count: Int
         repeat {

@@ -40,6 +40,8 @@ extension Store {
                 try writer.flush()
                 return .success(count)
             } catch {
+                // What was written and taken back still fills the log, perhaps the whole device.
+                try? writer.checkpoint(truncating: true)
                 return .failure(error)
             }
         }
@@ -61,6 +63,10 @@ extension RecordWriter {
     fileprivate func insert(_ item: RestoreItem) throws {
         switch item {
         case .peer(let record):
+            if let contradiction = record.contradiction {
+                throw StoreError.invalidRecord(
+                    "peer \(record.key.hex(byteCount: reader.width)): \(contradiction)")
+            }
             guard try reader.record(of: record.key) == nil else {
                 throw StoreError.invalidRecord("peer \(record.key.hex(byteCount: reader.width)) is there twice")
             }

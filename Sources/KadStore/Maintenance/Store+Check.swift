@@ -1,4 +1,5 @@
 import Kademlia
+import Migrations
 import Multiformats
 
 extension Store {
@@ -50,6 +51,28 @@ private struct Checker {
         while try query.step() {
             if query.text(0) != "ok" { report.note("file", query.text(0)) }
         }
+        try checkSchema()
+    }
+
+    /// Compares the tables and indexes with those that the migrations make.
+    private mutating func checkSchema() throws {
+        let model = try Connection(path: "", access: .memory)
+        for migration in Migration.all { try model.execute(String(decoding: migration.sql, as: UTF8.self)) }
+        let (found, expected) = (try Self.schema(connection), try Self.schema(model))
+        for name in Set(found.keys).union(expected.keys).sorted() where found[name] != expected[name] {
+            let what =
+                found[name] == nil ? "is missing" : expected[name] == nil ? "is none of ours" : "has been changed"
+            report.note("schema", "\(name) \(what)")
+        }
+    }
+
+    private static func schema(_ connection: Connection) throws -> [String: String] {
+        // What SQLite makes by itself, for UNIQUE and ANALYZE, has no text or a reserved name.
+        let query = try connection.prepare(
+            "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+        var schema: [String: String] = [:]
+        while try query.step() { schema[query.text(0)] = query.text(1) }
+        return schema
     }
 
     /// A page of table peer.

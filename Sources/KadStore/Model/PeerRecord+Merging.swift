@@ -119,6 +119,8 @@ extension PeerRecord {
     }
 
     private mutating func note(_ failure: FailureRecord, _ change: (inout FailureRecord) -> Void) {
+        var failure = failure
+        failure.firstAt = min(failure.firstAt, failure.lastAt)
         var low = 0
         while low < failures.count, Self.failureOrder(failures[low], failure) { low += 1 }
         if low < failures.count, !Self.failureOrder(failure, failures[low]) {

@@ -87,6 +87,22 @@ extension PeerRecord {
     }
 }
 
+extension PeerRecord {
+    /// What no history can be, in words; nil for a sound record. What a check of a file looks for, too.
+    var contradiction: String? {
+        if firstSeen > lastSeen { return "first seen after it was last seen" }
+        if successes < 0 { return "\(successes) successes" }
+        if addresses.count > AddressRecord.maximumPerPeer { return "\(addresses.count) addresses" }
+        if Set(addresses.map(\.address)).count < addresses.count { return "an address is there twice" }
+        if let rtt, rtt.smoothed < 0 || rtt.variation < 0 { return "a round-trip time that cannot be" }
+        if failures.contains(where: { $0.firstAt > $0.lastAt || $0.count < 1 }) { return "failures that cannot be" }
+        if let backoff, backoff.waitMilliseconds < 0 || !(0...32).contains(backoff.outcomeCount) {
+            return "a backoff that cannot be"
+        }
+        return nil
+    }
+}
+
 extension Int {
     func addingSaturated(_ other: Int) -> Int {
         let (sum, overflow) = addingReportingOverflow(other)

@@ -10,6 +10,8 @@ final class Connection {
         case readOnly
         /// For a cleanly closed file in a folder that cannot be written: no log, no locks.
         case immutable
+        /// A database that is nowhere.
+        case memory
     }
 
     let path: String
@@ -22,6 +24,8 @@ final class Connection {
 
     init(path: String, access: Access, busyTimeoutMilliseconds: Int32 = 5_000) throws(SQLiteError) {
         self.path = path
+        // SQLite gives names like ":memory:" and "file:..." meanings of their own: here they are names of files.
+        let path = path.hasPrefix("/") ? path : "./" + path
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         var name = path
         switch access {
@@ -31,6 +35,9 @@ final class Connection {
         case .immutable:
             flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
             name = Self.immutableURI(path)
+        case .memory:
+            flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY
+            name = ":memory:"
         }
         var opened: OpaquePointer?
         let code = sqlite3_open_v2(name, &opened, flags, nil)

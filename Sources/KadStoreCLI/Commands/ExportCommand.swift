@@ -3,6 +3,14 @@ import KadExchange
 import KadStore
 import Kademlia
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
@@ -66,6 +74,10 @@ struct ExportCommand: AsyncParsableCommand {
         return try await database.reading { store in
             do throws(ExchangeError) {
                 return try await store.exportPeers(to: file, settings)
+            } catch .brokenPipe {
+                // As any other tool ends when its reader goes: silently, by the signal.
+                raise(SIGPIPE)
+                throw CommandError.output(code: EPIPE)
             } catch .system(_, let name, let code) {
                 // Nothing is read but the store, whose errors are its own: this is the file to be written.
                 throw CommandError.cannotCreate(path: name, code: code)

@@ -38,7 +38,9 @@ struct ImportRun: Sendable {
         database.file = path
         let document: (JSON, failure: CommandError?) = try await database.using(mode) { store in
             try expect(store)
-            if isNew, !command.dryRun { Messages.line("Created \(path): \(Self.describe(store)).") }
+            if isNew, !command.dryRun {
+                Messages.line("Created \(Terminal.standardError.safe(path)): \(Self.describe(store)).")
+            }
             return command.restore
                 ? (try await restore(first, into: store, isNew: isNew), nil)
                 : try await merge(first, into: store, isNew: isNew)
