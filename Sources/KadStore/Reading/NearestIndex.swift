@@ -62,7 +62,8 @@ struct NearestIndex: KeyIndex {
             guard code == SQLITE_DONE else { throw scans.up.failure(code) }
             return nil
         }
-        let key = try view.reader.key(cursor.bytes(0))
+        let bytes = cursor.bytes(0)
+        guard bytes.count == width, let key = Key(bytes: bytes) else { throw disorder }
         // The walk ends because keys come in order and within the range: a damaged or foreign table may break both.
         if direction == .up {
             guard key >= heads.up else { throw disorder }
@@ -75,7 +76,7 @@ struct NearestIndex: KeyIndex {
     }
 
     private var disorder: StoreError {
-        .corrupt(path: view.reader.connection.path, detail: "its keys are not in order")
+        .corrupt(path: view.reader.connection.path, detail: "its keys are not in order, or of another width")
     }
 
     mutating func row(_ direction: WalkDirection) throws -> Row? {
