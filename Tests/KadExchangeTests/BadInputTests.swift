@@ -130,6 +130,18 @@ struct BadInputTests {
         #expect(quoted.rejections.map(\.place) == [.line(2)])
     }
 
+    @Test("a line without end can be interrupted", arguments: [ExchangeFormat.csv, .multiaddrs, .native, .nebula])
+    func endless(format: ExchangeFormat) async throws {
+        let store = try await scratch.store()
+        let reading = Task {
+            let source = try ImportSource.open("/dev/zero", format: format)
+            return try await store.importPeers(from: source, ImportOptions(now: .systemClock()))
+        }
+        try await Task.sleep(for: .milliseconds(50))
+        reading.cancel()
+        await #expect(throws: ExchangeError.self) { try await reading.value }
+    }
+
     @Test("what is not UTF-8 is rejected by line")
     func encoding() async throws {
         let store = try await scratch.store()

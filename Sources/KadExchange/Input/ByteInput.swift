@@ -102,6 +102,14 @@ final class ByteInput {
         offset += Int64(count)
     }
 
+    /// Passes over everything up to the end of the line, however far that is, in no more memory than the window.
+    func skipLine() throws(ExchangeError) {
+        repeat {
+            if let newline = window.offset(of: UInt8(ascii: "\n"), from: 0) { return consume(newline + 1) }
+            consume(window.count)
+        } while try fill()
+    }
+
     private func makeRoom() {
         if start == end {
             start = 0

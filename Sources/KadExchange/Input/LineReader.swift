@@ -58,13 +58,7 @@ struct LineReader {
     /// Runs over the rest of a line that is too long.
     private mutating func skip() throws(ExchangeError) -> Line {
         number += 1
-        repeat {
-            if let newline = input.window.offset(of: UInt8(ascii: "\n"), from: 0) {
-                input.consume(newline + 1)
-                break
-            }
-            input.consume(input.window.count)
-        } while try input.fill()
+        try input.skipLine()
         return Line(text: Self.none, raw: Self.none, problem: .tooLong(limit: limit))
     }
 

@@ -52,6 +52,10 @@ struct PeersCommand: AsyncParsableCommand {
         guard limit ?? 1 > 0 else { throw ValidationError("--limit is at least 1.") }
         guard near == nil || bucket != nil else { throw ValidationError("--near needs --bucket.") }
         guard (0...256).contains(bucket ?? 0) else { throw ValidationError("--bucket is 0 to 256.") }
+        let isFiltered = try filter.filter(now: Instant.systemClock()) != .all || standing != nil || bucket != nil
+        guard peer == nil || !(isFiltered || limit != nil) else {
+            throw ValidationError("Filters are for lists: with a peer there is nothing to choose from.")
+        }
     }
 
     func run() async throws {

@@ -139,13 +139,7 @@ struct CSVRowReader {
     private mutating func skipLine(_ reason: RejectionReason) throws(ExchangeError) -> Row {
         fields.removeAll(keepingCapacity: true)
         nextNumber += 1
-        repeat {
-            if let newline = input.window.offset(of: UInt8(ascii: "\n"), from: 0) {
-                input.consume(newline + 1)
-                break
-            }
-            input.consume(input.window.count)
-        } while try input.fill()
+        try input.skipLine()
         return .problem(reason)
     }
 }
