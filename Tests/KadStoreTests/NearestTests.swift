@@ -159,7 +159,7 @@ struct NearestTests {
 
         let limited = try store.nearest(to: target, where: .excluding(blocked), maxRows: 500)
         #expect(!limited.isExact)
-        #expect(limited.cost.rows <= 501)
+        #expect(limited.cost.rows <= 500)
         try await store.close()
     }
 

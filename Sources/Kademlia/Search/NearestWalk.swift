@@ -81,7 +81,9 @@ extension NearestWalk {
         var dropped = 0
 
         while true {
-            if let maxRows, result.cost.rows >= maxRows, !(frame.isExhausted && suspended.isEmpty) {
+            if let maxRows, result.cost.rows + Swift.max(1, frame.unreadCount) > maxRows,
+                !(frame.isExhausted && suspended.isEmpty)
+            {
                 result.isExact = false
                 return result
             }
@@ -137,6 +139,10 @@ extension NearestWalk {
             }
 
             if next != nil, isGroup {
+                if let maxRows, result.cost.rows >= maxRows {
+                    result.isExact = false
+                    return result
+                }
                 dropped += read + 1
                 result.nearest.truncate(to: kept)
                 index.release(to: mark)

@@ -84,6 +84,15 @@ extension NearestWalk.Frame {
         return .head(head)
     }
 
+    /// How many cursors are still to be positioned: the most rows that positioning reads.
+    @inlinable
+    var unreadCount: Int {
+        var count = 0
+        if case .unread = up { count += 1 }
+        if case .unread = down { count += 1 }
+        return count
+    }
+
     /// Whether nothing is left on either side.
     @inlinable
     var isExhausted: Bool {

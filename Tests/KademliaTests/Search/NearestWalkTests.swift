@@ -63,7 +63,7 @@ struct NearestWalkTests {
         for limit in [0, 1, 2, 10, 50, 90] {
             let target = IndexKeys.target(near: keys, using: &generator)
             let result = NearestWalk(target: target, count: 20, maxRows: limit).run(in: &index)
-            #expect(result.cost.rows <= limit + 1)
+            #expect(result.cost.rows <= limit)
             let exact = bruteForceNearest(index.keys, to: target, count: 20)
             #expect(!result.isExact || result.nearest.elements == exact)
             if limit < 20 { #expect(!result.isExact) }
