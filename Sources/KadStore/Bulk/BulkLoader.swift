@@ -53,7 +53,7 @@ public final class BulkLoader {
     ///
     /// - Parameter progress: called now and then with the number of records that are done.
     public func finish(progress: (@Sendable (Int) -> Void)? = nil) async throws(StoreError) -> BulkSummary {
-        let pass = Pass(peers: peers, candidates: candidates, codec: codec, options: options, network: store.network)
+        let pass = Pass(peers: peers, candidates: candidates, codec: codec, options: options)
         while try await writer.perform({ try pass.step($0, limit: Self.chunk) }) {
             progress?(pass.done)
             if Task.isCancelled { throw .interrupted(done: pass.done) }
@@ -70,7 +70,6 @@ private final class Pass: @unchecked Sendable {
     private let candidates: RunSorter
     private var codec: ImportedPeerCodec
     private let options: BulkOptions
-    private let network: Network
     private var head: RunRecord?
     private var candidateHead: RunRecord?
     private var isStarted = false
@@ -86,14 +85,11 @@ private final class Pass: @unchecked Sendable {
     private(set) var summary = BulkSummary()
     private(set) var done = 0
 
-    init(
-        peers: RunSorter, candidates: RunSorter, codec: ImportedPeerCodec, options: BulkOptions, network: Network
-    ) {
+    init(peers: RunSorter, candidates: RunSorter, codec: ImportedPeerCodec, options: BulkOptions) {
         self.peers = peers
         self.candidates = candidates
         self.codec = codec
         self.options = options
-        self.network = network
     }
 
     /// One transaction's worth of rows.
@@ -164,13 +160,7 @@ private final class Pass: @unchecked Sendable {
             next = try peers.next()
         }
         head = next
-        if stored == nil {
-            summary.peers.added += 1
-        } else if stored == merged {
-            summary.peers.unchanged += 1
-        } else {
-            summary.peers.updated += 1
-        }
+        summary.peers.note(stored, merged)
         if !options.isDryRun { try records.replace(stored, with: merged, key: key) }
     }
 
@@ -221,13 +211,7 @@ private final class Pass: @unchecked Sendable {
             next = try candidates.next()
         }
         candidateHead = next
-        if stored == nil {
-            summary.candidates.added += 1
-        } else if stored == merged {
-            summary.candidates.unchanged += 1
-        } else {
-            summary.candidates.updated += 1
-        }
+        summary.candidates.note(stored, merged)
         if !options.isDryRun { try records.replace(stored, with: merged, address: address) }
     }
 }

@@ -24,6 +24,11 @@ public struct BulkSummary: Hashable, Sendable {
         public init() {}
 
         public var total: Int { added + updated + unchanged }
+
+        /// Counts a record by what the load made of it.
+        mutating func note<Record: Equatable>(_ stored: Record?, _ merged: Record?) {
+            if stored == nil { added += 1 } else if stored == merged { unchanged += 1 } else { updated += 1 }
+        }
     }
 
     public var peers = Counts()

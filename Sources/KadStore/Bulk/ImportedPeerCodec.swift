@@ -5,7 +5,7 @@ import Multiformats
 struct ImportedPeerCodec {
     /// Sources are few (one a file), so they are kept once.
     private var sources: [String] = []
-    private var sourceNumbers: [String: Int] = [:]
+    private var sourceNumbers: [ExactString: Int] = [:]
     private var agents = LatestPart<String?>()
     private var protocols = LatestPart<[String]?>()
 
@@ -88,9 +88,9 @@ struct ImportedPeerCodec {
     /// 0 is no source.
     mutating func number(of source: String?) -> Int {
         guard let source else { return 0 }
-        if let number = sourceNumbers[source] { return number }
+        if let number = sourceNumbers[ExactString(source)] { return number }
         sources.append(source)
-        sourceNumbers[source] = sources.count
+        sourceNumbers[ExactString(source)] = sources.count
         return sources.count
     }
 

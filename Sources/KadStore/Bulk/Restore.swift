@@ -40,8 +40,6 @@ extension Store {
                 try writer.flush()
                 return .success(count)
             } catch {
-                // What was written and taken back still fills the log, perhaps the whole device.
-                try? writer.checkpoint(truncating: true)
                 return .failure(error)
             }
         }

@@ -128,10 +128,8 @@ final class Writer: @unchecked Sendable {
                 result = try connection.writeTransaction { try body(records) }
             } catch {
                 strings.forgetAll()
-                if let error = error as? SQLiteError, case .diskFull = StoreError(error, path: path) {
-                    // What was taken back still fills the log.
-                    try? connection.checkpoint(truncating: true)
-                }
+                // What was taken back still fills the log, perhaps the whole device.
+                try? connection.checkpoint(truncating: true)
                 throw error
             }
             scheduleSync()
