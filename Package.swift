@@ -8,11 +8,16 @@ let package = Package(
         .library(name: "Kademlia", targets: ["Kademlia"]),
         .library(name: "KadStore", targets: ["KadStore", "Multiformats"]),
         .library(name: "KadExchange", targets: ["KadExchange"]),
+        .library(name: "KadNode", targets: ["KadNode", "KadStore", "Kademlia", "Multiformats"]),
+        .library(name: "KadSimulator", targets: ["KadSimulator"]),
         .executable(name: "kadstore", targets: ["KadStoreCLI"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
     targets: [
         // The pure core: no I/O, no clock, no randomness of its own, no Foundation, no dependency.
@@ -31,17 +36,39 @@ let package = Package(
         .target(
             name: "KadExchange",
             dependencies: ["Kademlia", "Multiformats", "KadStore", .product(name: "Crypto", package: "swift-crypto")]),
+        // What a node decides: the core's values joined with a store. Synchronous, driven by events and a clock handed in.
+        .target(name: "KadEngine", dependencies: ["Kademlia", "Multiformats", "KadStore"]),
+        // The async shell around the engine.
+        .target(
+            name: "KadNode",
+            dependencies: [
+                "Kademlia", "Multiformats", "KadStore", "KadEngine", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        // A network under a virtual clock, which drives the same engine and the same store.
+        .target(name: "KadSimulator", dependencies: ["Kademlia", "Multiformats", "KadStore", "KadEngine"]),
         // The command. Its folder is not named like its product: on a case-insensitive disk `kadstore` is `KadStore`.
         .executableTarget(
             name: "KadStoreCLI",
             dependencies: [
-                "Kademlia", "Multiformats", "KadStore", "KadExchange",
+                "Kademlia", "Multiformats", "KadStore", "KadExchange", "KadEngine", "KadSimulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "TestSupport", dependencies: ["Kademlia"], path: "Tests/TestSupport"),
         .testTarget(
             name: "KademliaTests", dependencies: ["Kademlia", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "KadStoreTests", dependencies: ["KadStore", "TestSupport"]),
+        .testTarget(name: "KadEngineTests", dependencies: ["KadEngine", "KadStore", "TestSupport"]),
+        .testTarget(
+            name: "KadNodeTests",
+            dependencies: [
+                "KadNode", "KadEngine", "KadStore", "TestSupport", .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .testTarget(name: "KadSimulatorTests", dependencies: ["KadSimulator", "KadStore", "TestSupport"]),
         .testTarget(
             name: "KadStoreCLITests",
             dependencies: ["KadStoreCLI", "KadExchange", "KadStore", "Kademlia", "Multiformats"]),
