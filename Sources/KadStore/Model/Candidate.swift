@@ -59,32 +59,3 @@ public struct Identity: Hashable, Sendable {
         self.createdAt = createdAt
     }
 }
-
-/// What the store remembers of time itself.
-public struct ClockMark: Hashable, Sendable {
-    /// The latest wall-clock time that was seen.
-    public var highWater: Instant
-    /// How long nodes have been running in all, in milliseconds: the time that ages are counted in.
-    public var onlineMilliseconds: Int64
-    /// The operating system's id of the boot that the mark was taken in, where it has one.
-    public var bootID: String?
-    /// When that boot was.
-    public var bootedAt: Instant?
-
-    public init(
-        highWater: Instant, onlineMilliseconds: Int64 = 0, bootID: String? = nil, bootedAt: Instant? = nil
-    ) {
-        self.highWater = highWater
-        self.onlineMilliseconds = onlineMilliseconds
-        self.bootID = bootID
-        self.bootedAt = bootedAt
-    }
-
-    /// What a later mark makes of this one: time only goes forward.
-    func followed(by mark: ClockMark) -> ClockMark {
-        ClockMark(
-            highWater: max(highWater, mark.highWater),
-            onlineMilliseconds: max(onlineMilliseconds, mark.onlineMilliseconds), bootID: mark.bootID,
-            bootedAt: mark.bootedAt)
-    }
-}

@@ -12,7 +12,8 @@ public struct BackoffState: Hashable, Sendable {
     public var streakMilli: Int64
     /// When that was.
     public var streakAt: Instant
-    /// The class of the last counted failure.
+    /// The class of the last counted failure; misbehaviour stays until its streak has decayed below one, whatever else
+    /// fails meanwhile.
     public var lastClass: FailureClass
     /// No dial before this. Read it through ``remaining(at:)``.
     public var notBefore: Instant?
@@ -25,7 +26,7 @@ public struct BackoffState: Hashable, Sendable {
     public var breaker: Breaker
     /// How often the breaker has opened, less one for each healthy hour.
     public var openings: Int
-    /// When the breaker last opened.
+    /// When the breaker last opened; once it is closed again, since when its next healthy hour runs.
     public var openedAt: Instant?
     /// Successful trials since it became half-open.
     public var trials: Int

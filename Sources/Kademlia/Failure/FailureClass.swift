@@ -52,6 +52,11 @@ public enum FailureClass: UInt8, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// Whether it is a fault of conduct rather than of reach: a success does not make up for it.
+    ///
+    /// It also comes with an answer, so it proves that the link was up.
+    public var isMisbehaviour: Bool { self == .badResponse || self == .identityMismatch }
+
     public init?(name: some StringProtocol) {
         guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = match

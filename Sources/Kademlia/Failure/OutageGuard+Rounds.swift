@@ -1,0 +1,146 @@
+extension OutageGuard {
+    /// Redials under way: first a canary, then the dials, then a second answer from elsewhere.
+    struct Round: Hashable, Sendable {
+        let startedAt: Instant
+        /// Set while a canary is being asked.
+        var isAsking = true
+        /// When the first canary answered.
+        var litAt: Instant?
+        /// Redials without an outcome.
+        var outstanding: Set<Key>
+        /// Redials that failed, and when.
+        var failed: [Key: Instant] = [:]
+
+        func contains(_ key: Key) -> Bool { litAt != nil && outstanding.contains(key) }
+
+        mutating func remove(_ key: Key) {
+            outstanding.remove(key)
+            failed[key] = nil
+        }
+    }
+
+    /// When ``tick(at:)`` has something to do next; nil while nothing is held.
+    /// - Complexity: O(held)
+    public func nextTick(at now: Instant) -> Instant? {
+        if let round {
+            let end = round.startedAt.advanced(byMilliseconds: configuration.roundMilliseconds)
+            return Swift.max(now, Swift.min(end, closing(round) ?? end))
+        }
+        guard let first = held.lazy.map({ self.redialTime(of: $0, at: now) }).min() else { return nil }
+        return Swift.max(now, first, nextRound(at: now))
+    }
+
+    /// Time goes by.
+    /// - Complexity: O(held log held) once a minute, else O(held)
+    public mutating func tick(at now: Instant) -> [Directive] {
+        if let round, !isWithin(configuration.roundMilliseconds, from: round.startedAt, to: now) { self.round = nil }
+        return round == nil ? startRound(at: now) : continueRound(at: now)
+    }
+
+    /// The canary of the round answered, or did not, or there was nobody to ask.
+    public mutating func canary(answered: Bool, at now: Instant) -> [Directive] {
+        guard let round, round.isAsking else { return [] }
+        self.round?.isAsking = false
+        guard answered else {
+            self.round = nil
+            isNarrow.toggle()
+            return []
+        }
+        isNarrow = false
+        var directives: [Directive] = []
+        if witnesses.first.map({ isWithin(configuration.silenceMilliseconds, from: $0.at, to: now) }) != true {
+            // Its answer was not told as an answer; it is one.
+            directives += witness(group: nil, at: now)
+        }
+        guard round.litAt == nil else { return directives + settleRound(by: nil, at: now) }
+        self.round?.litAt = now
+        // Whoever answered meanwhile is not asked again; that may be all of them.
+        return directives + (round.outstanding.isEmpty ? continueRound(at: now) : [.redial(round.outstanding.sorted())])
+    }
+
+    /// A redial of the round ended. The same as ``failed(_:group:class:at:)`` or ``answered(_:group:at:)``, for those who
+    /// do not report it as any other call.
+    public mutating func redialled(_ key: Key, failed: Bool, at now: Instant) -> [Directive] {
+        guard round?.contains(key) == true, let failure = self[key] else { return [] }
+        return failed ? failedAgain(key, class: failure.failureClass, at: now) : discard(key, at: now)
+    }
+
+    private mutating func startRound(at now: Instant) -> [Directive] {
+        guard nextRound(at: now) <= now else { return [] }
+        let due = held.filter { redialTime(of: $0, at: now) <= now }
+            .sorted { ($0.redialledAt ?? $0.at, $0.key) < ($1.redialledAt ?? $1.at, $1.key) }
+        guard let first = due.first else { return [] }
+        let candidates = isNarrow ? due.filter { $0.key == first.key || !Self.isElsewhere($0.group, first.group) } : due
+        let picked = candidates.prefix(Swift.max(1, configuration.redialsPerRound))
+        canaryAt = now
+        round = Round(startedAt: now, outstanding: Set(picked.map(\.key)))
+        var directives: [Directive] = [.changedWitnesses]
+        for index in held.indices where round?.outstanding.contains(held[index].key) == true {
+            held[index].redialledAt = now
+            directives.append(.held(held[index]))
+        }
+        return directives + [.canary(notIn: Set(picked.compactMap(\.group)))]
+    }
+
+    /// When the next round may begin, at the earliest. A round that is dated in the future bars nothing.
+    private func nextRound(at now: Instant) -> Instant {
+        guard let canaryAt, canaryAt <= now else { return now }
+        return canaryAt.advanced(byMilliseconds: configuration.roundIntervalMilliseconds)
+    }
+
+    /// When traffic has had its time to settle a failure.
+    private func redialTime(of failure: Held, at now: Instant) -> Instant {
+        failure.at > now ? now : failure.at.advanced(byMilliseconds: configuration.windowMilliseconds)
+    }
+
+    /// A redial failed: it waits for an answer from elsewhere.
+    mutating func failedAgain(_ key: Key, class failureClass: FailureClass, at now: Instant) -> [Directive] {
+        round?.outstanding.remove(key)
+        round?.failed[key] = now
+        var directives: [Directive] = []
+        if let index = index(of: key), held[index].failureClass != failureClass {
+            held[index].failureClass = failureClass
+            directives.append(.held(held[index]))
+        }
+        return directives + continueRound(at: now)
+    }
+
+    mutating func leaveRound(_ key: Key, at now: Instant) -> [Directive] {
+        round?.remove(key)
+        return continueRound(at: now)
+    }
+
+    /// Charges the redials that failed, when the answers have not fallen silent since the canary's.
+    mutating func settleRound(by group: NetworkGroup?, at now: Instant) -> [Directive] {
+        guard let round, let litAt = round.litAt, let last = witnesses.first else { return [] }
+        var directives: [Directive] = []
+        for (key, failedAt) in round.failed.sorted(by: { $0.key < $1.key }) where failedAt <= now {
+            guard let index = index(of: key), last.since <= litAt else {
+                self.round?.remove(key)
+                continue
+            }
+            guard Self.isElsewhere(group, held[index].group) else { continue }
+            self.round?.remove(key)
+            directives.append(.counted(held.remove(at: index)))
+        }
+        return directives + continueRound(at: now)
+    }
+
+    /// Ends the round when nothing of it is left, and asks for its second answer when that is due.
+    private mutating func continueRound(at now: Instant) -> [Directive] {
+        guard let round, round.litAt != nil else { return [] }
+        if round.outstanding.isEmpty, round.failed.isEmpty {
+            self.round = nil
+            return []
+        }
+        guard let closing = closing(round), closing <= now else { return [] }
+        self.round?.isAsking = true
+        return [.canary(notIn: Set(round.failed.keys.compactMap { self[$0]?.group }))]
+    }
+
+    /// When a round asks for its second answer.
+    private func closing(_ round: Round) -> Instant? {
+        guard !round.isAsking, round.litAt != nil, let first = round.failed.values.min() else { return nil }
+        return round.outstanding.isEmpty ? first : first.advanced(byMilliseconds: configuration.closingMilliseconds)
+    }
+}
