@@ -103,6 +103,11 @@ struct Frontier: Sendable {
         return lowerBound(of: next)
     }
 
+    /// How many peers read from behind the horizon could stay: on free places and those of waiting peers beyond it.
+    var room: Int {
+        capacity - entries.count + entries.dropFirst(completeCount).count { $0.state == .waiting }
+    }
+
     // MARK: The horizon
 
     mutating func beginRefill() {

@@ -1,5 +1,8 @@
 extension Lookup {
     /// The constants of a lookup. Widths count queries, times are milliseconds.
+    ///
+    /// A lookup brings values out of range into it: counts to 1...1,024 (queries and skipped peers to 1,048,576, paths
+    /// to 16), times to zero and more, the frontier to what it must hold.
     public struct Configuration: Hashable, Sendable {
         /// How many peers are wanted. 20 (Kademlia, section 2.2), the capacity of a bucket.
         public var k: Int
@@ -47,8 +50,6 @@ extension Lookup {
         /// at most k.
         public var maximumNamed: Int?
 
-        /// Values out of range are brought into it: counts of at least one and at most 1,024 (queries and passed over
-        /// peers: 1,048,576), at most 16 paths, times not negative.
         public init(
             k: Int = 20, alpha: Int = 10, stop: Int? = nil, beta: Int? = nil, paths: Int = 1,
             maximumQueries: Int = 500, maximumSkipped: Int = 1_000, maximumMilliseconds: Int64 = 60_000,

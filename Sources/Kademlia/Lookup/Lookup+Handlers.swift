@@ -5,7 +5,7 @@ extension Lookup {
         startedAt = now
         var directives: [Directive] = []
         // One reading for all paths: its peers are dealt to them in turn (S/Kademlia, section 4.4).
-        refill(Array(paths.indices), count: 2 * limits.stop * limits.paths, &directives)
+        refill(Array(paths.indices), count: min(2 * limits.stop, limits.capacity) * limits.paths, &directives)
         proceed(at: now, &directives)
         return directives
     }

@@ -103,6 +103,17 @@ extension Lookup {
         return nearest.prefix(limits.k).map(target.advanced(by:))
     }
 
+    /// The same for each path by itself: what it learnt on its own. An adversary that can place k peers nearer to the
+    /// target than any honest one owns ``closest``; callers that can tell a good result (a signed value) look here.
+    ///
+    /// A path that ran short was refilled from the store, which holds what the others learnt, too.
+    public var closestByPath: [[Key]] {
+        paths.map { path in
+            path.frontier.entries.lazy.filter { $0.state == .answered }.prefix(limits.k)
+                .map { target.advanced(by: $0.distance) }
+        }
+    }
+
     /// The peers whose queries are awaited or about to be sent, in the order of their directives.
     public var inFlight: [Key] { flights.map(\.key) }
 

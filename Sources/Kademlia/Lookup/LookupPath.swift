@@ -55,13 +55,14 @@ struct LookupPath: Sendable {
     }
 
     /// How many peers to ask the store for: none while `window` and one for each slow peer are there, else a window more
-    /// than that takes, so that a few failures need no second reading.
+    /// than that takes, so that a few failures need no second reading. Never more than there is room for: what does not
+    /// fit would have to be read again.
     func shortage(of window: Int) -> Int {
         guard refill == nil, frontier.horizon != .max else { return 0 }
         let complete = frontier.completeCount
         let needed = window + awaited - active
         guard complete < needed else { return 0 }
-        return max(1, min(needed + window, frontier.capacity) - complete)
+        return min(needed + window - complete, frontier.room)
     }
 
     // MARK: What happened

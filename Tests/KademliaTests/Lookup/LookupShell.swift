@@ -160,9 +160,12 @@ struct LookupShell {
         return (keys, behind.count > keys.count ? keys.last?.distance(to: lookup.target) : nil)
     }
 
-    /// The nearest k of everything that was offered and answers: what an engine that keeps everything would return.
+    /// The nearest k that answer, of everything that was offered or is in the store: what an engine that keeps everything
+    /// would return.
     func oracle(isLive: (Key) -> Bool) -> [Key] {
-        let live = offered.filter { $0 != lookup.localKey && !skipped.contains($0) && isLive($0) }
+        let live = offered.union(store ?? []).filter {
+            $0 != lookup.localKey && !skipped.contains($0) && isLive($0)
+        }
         return Oracle.nearest(lookup.limits.k, of: live, to: lookup.target)
     }
 }
