@@ -33,10 +33,12 @@ struct ProbePlanner {
         }
         racers.sort { $0 < $1 }
         ranked = racers.map(\.index)
-        planAnchors()
-        planCoverage()
+
+        var quota = immediateQuota()
+        planAnchors(within: &quota)
+        let late = planCoverage(within: &quota)
         planSeeds()
-        planMembers()
+        planMembers(and: late)
     }
 
     private var open: [Int] { ranked.filter { !isPlanned[$0] } }
@@ -56,9 +58,10 @@ struct ProbePlanner {
     }
 
     /// A peer's share of `milliseconds`, by its place in the secret order.
-    private func delay(_ index: Int, over milliseconds: Int64) -> Int64 {
-        let window = UInt64(max(0, milliseconds))
-        return Int64(clamping: candidates[index].order.multipliedFullWidth(by: window).high)
+    private func delay(_ index: Int, over milliseconds: Int64, after offset: Int64 = 0) -> Int64 {
+        let share = candidates[index].order.multipliedFullWidth(by: UInt64(max(0, milliseconds))).high
+        let (delay, overflow) = Int64(clamping: share).addingReportingOverflow(offset)
+        return overflow ? .max : delay
     }
 
     private mutating func append(_ index: Int, _ tier: WarmStart.Tier, after delay: Int64, _ reason: WarmStart.Reason) {
@@ -78,8 +81,23 @@ struct ProbePlanner {
 
 // MARK: Tiers
 extension ProbePlanner {
+    /// What anchors and coverage, the probes that leave at once, may take of one group and one source.
+    private func immediateQuota() -> ProbeQuota {
+        let open = open
+        let buckets = Set(open.map { candidates[$0].bucket }).count
+        let (covered, overflow) = buckets.multipliedReportingOverflow(by: configuration.perBucket)
+        let (count, overflowsToo) = covered.addingReportingOverflow(configuration.anchors)
+        let total = overflow || overflowsToo ? Int.max : count
+        let groups = knownGroups(open)
+        return ProbeQuota(
+            perGroup: groups < configuration.minimumGroups
+                ? ProbeQuota.share(of: total, known: groups, minimum: configuration.minimumGroups)
+                : configuration.immediatePerGroup,
+            perSource: sourceShare(of: total, among: open))
+    }
+
     /// Those that answered within the last hour of the node's last life, and have not failed since.
-    private mutating func planAnchors() {
+    private mutating func planAnchors(within quota: inout ProbeQuota) {
         guard let lastMark else { return }
         var ages: [Int: Int64] = [:]
         let fresh = ranked.filter { index in
@@ -90,49 +108,50 @@ extension ProbePlanner {
             ages[index] = age
             return true
         }
-        var quota = ProbeQuota(
-            perGroup: configuration.anchorsPerGroup, perSource: sourceShare(of: configuration.anchors, among: fresh))
         for index in inSecretOrder(quota.draw(configuration.anchors, from: fresh, of: candidates)) {
             append(index, .anchor, after: 0, .answeredLately(milliseconds: ages[index] ?? 0))
         }
     }
 
-    /// Some of each bucket, whoever is newest. The first round asks every bucket that has a candidate, even beyond the
-    /// quotas: a bucket that nobody asks is lost.
-    private mutating func planCoverage() {
+    /// Some of each bucket, whoever is newest. A bucket that nobody asks is lost, so the first round asks every bucket
+    /// that has a candidate.
+    ///
+    /// - Returns: the choices of that round that are beyond the quota: they are for the end of the plan.
+    private mutating func planCoverage(within quota: inout ProbeQuota) -> [Int] {
         let buckets = Dictionary(grouping: open) { candidates[$0].bucket }.sorted { $0.key < $1.key }
-        let total = buckets.count.multipliedReportingOverflow(by: configuration.perBucket)
-        var quota = ProbeQuota(
-            perGroup: configuration.limits?.perTable ?? .max,
-            perSource: sourceShare(of: total.overflow ? .max : total.partialValue, among: open))
-
+        var late: [Int] = []
         for round in 0..<configuration.perBucket {
             var chosen: [Int] = []
             for (_, members) in buckets {
-                let eligible = members.filter {
-                    !isPlanned[$0] && (round == 0 || quota.hasRoom(for: candidates[$0]))
+                let open = members.filter { !isPlanned[$0] }
+                guard let choice = fairest(open, under: quota, prefersHistory: round == 1) else { continue }
+                if quota.hasRoom(for: candidates[choice]) {
+                    quota.count(candidates[choice])
+                    chosen.append(choice)
+                } else if round == 0 {
+                    late.append(choice)
+                    isPlanned[choice] = true
                 }
-                guard let choice = fairest(eligible, under: quota, prefersHistory: round == 1) else { continue }
-                quota.count(candidates[choice])
-                chosen.append(choice)
             }
-            if chosen.isEmpty { break }
+            if round > 0, chosen.isEmpty { break }
             for index in inSecretOrder(chosen) {
                 append(index, .coverage, after: 0, .covers(bucket: candidates[index].bucket, round: round))
             }
         }
+        return late
     }
 
-    /// The best standing; among those, in the round that asks for it, a long history; then the group that has least, the
-    /// source that has least, and the first to finish the race.
+    /// Who is within the quota; among those the best standing; then, in the round that asks for it, a long history; then
+    /// the group that has least, the source that has least, and the first to finish the race.
     ///
     /// - Parameter indices: in the order of the race.
     private func fairest(_ indices: [Int], under quota: ProbeQuota, prefersHistory: Bool) -> Int? {
-        var best: (index: Int, claim: (Int, Int, Int, Int))?
+        var best: (index: Int, claim: (Int, Int, Int, Int, Int))?
         for index in indices {
             let candidate = candidates[index]
             let claim = (
-                candidate.standing, prefersHistory && !hasLongHistory(index) ? 1 : 0,
+                quota.hasRoom(for: candidate) ? 0 : 1, candidate.standing,
+                prefersHistory && !hasLongHistory(index) ? 1 : 0,
                 quota.use(ofGroupOf: candidate), quota.use(ofSourceOf: candidate)
             )
             if let best, best.claim <= claim { continue }
@@ -159,28 +178,30 @@ extension ProbePlanner {
 
     /// The rest of the table, spread over a time that grows with it. Nobody is left out for a quota: those beyond it are
     /// asked after all others.
-    private mutating func planMembers() {
+    private mutating func planMembers(and late: [Int]) {
         let members = inSecretOrder(candidates.indices.filter { candidates[$0].isMember && !isPlanned[$0] })
-        let (perProbe, overflow) = Int64(plan.count + members.count)
+        let (time, overflow) = Int64(plan.count + late.count + members.count)
             .multipliedReportingOverflow(by: configuration.spreadPerProbeMilliseconds)
-        let spread = max(configuration.minimumSpreadMilliseconds, overflow ? .max : perProbe)
-
+        let spread = max(configuration.minimumSpreadMilliseconds, overflow ? .max : time)
         var quota = ProbeQuota(
             perGroup: configuration.limits?.perTable ?? .max, perSource: sourceShare(of: members.count, among: members))
-        var probes: [(delay: Int64, place: Int, index: Int, reason: WarmStart.Reason)] = []
-        for (place, index) in members.enumerated() {
-            let candidate = candidates[index]
-            guard candidate.availableIn <= spread else {
+
+        var turns: [(delay: Int64, index: Int, tier: WarmStart.Tier, reason: WarmStart.Reason)] = []
+        for index in members {
+            guard candidates[index].availableIn <= spread else {
                 leftOut += 1
                 continue
             }
-            let isWithin = quota.hasRoom(for: candidate)
-            if isWithin { quota.count(candidate) }
-            let turn = Uptime(milliseconds: delay(index, over: spread))
-                .advanced(byMilliseconds: isWithin ? 0 : spread).milliseconds
-            probes.append((max(turn, candidate.availableIn), place, index, isWithin ? .member : .memberBeyondQuota))
+            let isWithin = quota.hasRoom(for: candidates[index])
+            if isWithin { quota.count(candidates[index]) }
+            let turn = delay(index, over: spread, after: isWithin ? 0 : spread)
+            turns.append((max(turn, candidates[index].availableIn), index, .member, isWithin ? .member : .beyondQuota))
         }
-        probes.sort { ($0.delay, $0.place) < ($1.delay, $1.place) }
-        for probe in probes { append(probe.index, .member, after: probe.delay, probe.reason) }
+        for index in late {
+            turns.append((delay(index, over: spread, after: spread), index, .coverage, .beyondQuota))
+        }
+        for turn in turns.sorted(by: { ($0.delay, $0.index) < ($1.delay, $1.index) }) {
+            append(turn.index, turn.tier, after: turn.delay, turn.reason)
+        }
     }
 }

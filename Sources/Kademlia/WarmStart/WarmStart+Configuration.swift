@@ -13,8 +13,9 @@ extension WarmStart {
         /// The most anchors. Twenty, the pacer's burst: they leave at once.
         public var anchors: Int
 
-        /// The most anchors of one network group. Two, as in a bucket: who owns the newest rows owns no more of these.
-        public var anchorsPerGroup: Int
+        /// The most probes of one network group among those that leave at once: anchors and coverage. Two, as in a
+        /// bucket: who owns the newest rows owns no more of these. More when fewer than ``minimumGroups`` are known.
+        public var immediatePerGroup: Int
 
         /// Probes for each bucket that has candidates. Two: the fairest choice, and one with a long history.
         public var perBucket: Int
@@ -55,7 +56,7 @@ extension WarmStart {
         /// Values out of range are brought into it: counts of at least one, times not negative.
         public init(
             pacer: ProbePacer.Configuration = .init(), anchorMilliseconds: Int64 = 60 * 60 * 1000,
-            futureMilliseconds: Int64 = 10 * 60 * 1000, anchors: Int = 20, anchorsPerGroup: Int = 2,
+            futureMilliseconds: Int64 = 10 * 60 * 1000, anchors: Int = 20, immediatePerGroup: Int = 2,
             perBucket: Int = 2, seeds: Int = 30, minimumGroups: Int = 8, minimumSources: Int = 3,
             historyMilliseconds: Int64 = 24 * 60 * 60 * 1000, historyDays: Int = 2,
             limits: DiversityLimits? = DiversityLimits(), minimumSpreadMilliseconds: Int64 = 5000,
@@ -66,7 +67,7 @@ extension WarmStart {
             self.anchorMilliseconds = max(0, anchorMilliseconds)
             self.futureMilliseconds = max(0, futureMilliseconds)
             self.anchors = max(0, anchors)
-            self.anchorsPerGroup = max(1, anchorsPerGroup)
+            self.immediatePerGroup = max(1, immediatePerGroup)
             self.perBucket = max(1, perBucket)
             self.seeds = max(0, seeds)
             self.minimumGroups = max(1, minimumGroups)

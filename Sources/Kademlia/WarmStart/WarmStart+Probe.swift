@@ -46,8 +46,9 @@ extension WarmStart {
         case drawn
         /// Live in the restored table.
         case member
-        /// Live in the restored table, of a network group or a source that holds more than its share: asked last.
-        case memberBeyondQuota
+        /// In the table, or the one choice of its bucket, but of a network group or a source that has its share: asked
+        /// after all others.
+        case beyondQuota
 
         public var description: String {
             switch self {
@@ -56,7 +57,7 @@ extension WarmStart {
             case .longHistory(let days): "drawn by weight, known for long, seen on \(days) of 32 days"
             case .drawn: "drawn by weight"
             case .member: "in the table"
-            case .memberBeyondQuota: "in the table, its network or source beyond its share"
+            case .beyondQuota: "its network or source has its share: asked last"
             }
         }
     }

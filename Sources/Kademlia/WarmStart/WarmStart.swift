@@ -32,7 +32,7 @@ public struct WarmStart: Hashable, Sendable {
 
     public let configuration: Configuration
 
-    /// Whom to ask, in the order of urgency: tier by tier, then by due time.
+    /// Whom to ask, in the order of urgency: tier by tier, then by due time; what is beyond a quota comes last.
     public let plan: [Probe]
 
     public private(set) var statistics = Statistics()
