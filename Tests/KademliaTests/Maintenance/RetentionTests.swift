@@ -12,7 +12,7 @@ struct RetentionTests {
     static func facts(_ change: (inout Retention.Facts) -> Void = { _ in }) -> Retention.Facts {
         var facts = Retention.Facts(
             idleMilliseconds: 3_600_000, onlineSinceSeen: 3_600_000, onlineSinceOK: 3_600_000, hasAnswered: true,
-            countedFailures: 0, streakMilli: 0)
+            failuresInARow: 0)
         change(&facts)
         return facts
     }
@@ -20,13 +20,11 @@ struct RetentionTests {
     static let unproven = facts {
         $0.hasAnswered = false
         $0.onlineSinceOK = nil
-        $0.countedFailures = 3
-        $0.streakMilli = 3000
+        $0.failuresInARow = 3
     }
     static let dead = facts {
         $0.onlineSinceOK = 7 * day
-        $0.streakMilli = 10_000
-        $0.countedFailures = 10
+        $0.failuresInARow = 10
     }
     static let unseen = facts {
         $0.onlineSinceOK = 30 * day
@@ -44,9 +42,9 @@ struct RetentionTests {
             change(&facts)
             return retention.verdict(facts, in: running) == .keep
         }
-        #expect(keeps(Self.unproven) { $0.countedFailures = 2 })
+        #expect(keeps(Self.unproven) { $0.failuresInARow = 2 })
         #expect(keeps(Self.dead) { $0.onlineSinceOK = 7 * Self.day - 1 })
-        #expect(keeps(Self.dead) { $0.streakMilli = 9999 })
+        #expect(keeps(Self.dead) { $0.failuresInARow = 9 })
         #expect(keeps(Self.dead) { $0.onlineSinceOK = nil })
         #expect(keeps(Self.unseen) { $0.onlineSinceSeen = 30 * Self.day - 1 })
         #expect(keeps(Self.unseen) { $0.onlineSinceSeen = nil })
@@ -104,8 +102,7 @@ struct RetentionTests {
                 $0.idleMilliseconds = month
                 $0.onlineSinceSeen = online(since: 1000, sessions)
                 $0.onlineSinceOK = online(since: 1000, sessions)
-                $0.streakMilli = 20_000
-                $0.countedFailures = 20
+                $0.failuresInARow = 20
             }
         }
         #expect(retention.verdict(aged(off), in: running) == .keep)
@@ -122,13 +119,13 @@ struct RetentionTests {
             $0.onlineSinceSeen = .max
         }
         let deadPeer = retention.rank(Self.dead)
-        let failing = rank { $0.streakMilli = 1 }
+        let failing = rank { $0.failuresInARow = 1 }
         let sound = rank { _ in }
         let oldSound = retention.rank(Self.unseen)
         let inUse = retention.rank(
             Self.facts {
                 $0.hasAnswered = false
-                $0.streakMilli = .max
+                $0.failuresInARow = .max
                 $0.isInUse = true
             })
         let order = [failingName, oldName, name, deadPeer, failing, oldSound, sound, inUse]
@@ -146,15 +143,15 @@ struct RetentionTests {
                 idleMilliseconds: values.randomElement(using: &generator) ?? nil,
                 onlineSinceSeen: values.randomElement(using: &generator) ?? nil,
                 onlineSinceOK: values.randomElement(using: &generator) ?? nil,
-                hasAnswered: .random(using: &generator), countedFailures: .random(in: -2...4, using: &generator),
-                streakMilli: (values.randomElement(using: &generator) ?? nil) ?? 7)
+                hasAnswered: .random(using: &generator),
+                failuresInARow: [.min, -1, 0, 1, 3, 12, .max].randomElement(using: &generator) ?? 0)
         }
         /// Larger goes first.
-        func claim(_ facts: Retention.Facts) -> (Int, Int64, Int64) {
-            let fails = facts.streakMilli > 0 || !facts.hasAnswered && facts.countedFailures > 0
+        func claim(_ facts: Retention.Facts) -> (Int, Int, Int64) {
+            let fails = facts.failuresInARow > 0
             let standing = facts.hasAnswered ? (fails ? 1 : 0) : (fails ? 3 : 2)
             return (
-                standing, min(max(0, facts.streakMilli), 262_143),
+                standing, min(max(0, facts.failuresInARow), 262_143),
                 min(max(0, facts.onlineSinceSeen ?? 0), 4_398_046_511_103)
             )
         }
@@ -173,5 +170,21 @@ struct RetentionTests {
         #expect(retention.excess(rows: 100, cap: 10) == 10)
         #expect(retention.excess(rows: .min, cap: .min) == 0)
         #expect(retention.excess(rows: .max, cap: .max) == 0)
+    }
+
+    @Test("Failures in a row are those since the last success, as far back as outcomes are kept")
+    func failuresInARow() {
+        func count(_ outcomes: UInt32, of known: Int) -> Int {
+            BackoffState(
+                streakMilli: 0, streakAt: .minutes(0), lastClass: .timeout, outcomes: outcomes, outcomeCount: known
+            ).failuresInARow
+        }
+        #expect(count(0b0111, of: 4) == 3)
+        #expect(count(0b0111, of: 3) == 3)
+        #expect(count(0b1110, of: 4) == 0)
+        #expect(count(.max, of: 32) == 32)
+        #expect(count(.max, of: 5) == 5)
+        #expect(count(.max, of: -7) == 0)
+        #expect(count(0, of: 32) == 0)
     }
 }

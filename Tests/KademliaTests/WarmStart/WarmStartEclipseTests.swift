@@ -26,7 +26,7 @@ struct WarmStartEclipseTests {
     }
 
     /// Honest peers that answered hours or days ago, a table of them, and nine times as many newer rows.
-    static func attack(_ style: Style, honest: Int = 600, using generator: inout SeededGenerator) -> Attack {
+    static func attack(_ style: Style, honest: Int = 300, using generator: inout SeededGenerator) -> Attack {
         var attack = Attack()
         attack.attackersGroups = style == .groupless ? 1 : Int.random(in: 1...5, using: &generator)
         let honestGroups = UInt32.random(in: 40...200, using: &generator)
@@ -67,7 +67,7 @@ struct WarmStartEclipseTests {
         return attack
     }
 
-    @Test("He gets no more of the first probes than his networks may", arguments: Seeds.first(8), Style.allCases)
+    @Test("He gets no more of the first probes than his networks may", arguments: Seeds.first(5), Style.allCases)
     func share(seed: UInt64, style: Style) {
         var generator = SeededGenerator(seed: seed)
         let attack = Self.attack(style, using: &generator)
@@ -84,7 +84,7 @@ struct WarmStartEclipseTests {
         #expect(his(warm.plan.prefix(100)) <= (style == .member ? max(table, Int(100 * attack.share)) : 3 * groups))
     }
 
-    @Test("Each bucket that has an honest candidate is asked, and one of the honest", arguments: Seeds.first(8))
+    @Test("Each bucket that has an honest candidate is asked, and one of the honest", arguments: Seeds.first(3))
     func noBucketLost(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         for style in Style.allCases {
