@@ -92,17 +92,13 @@ public struct RefreshSchedule: Hashable, Sendable {
     public mutating func poll(
         bucketCount: Int, at now: Uptime, using generator: inout some RandomNumberGenerator
     ) -> Subject? {
-        while due.count <= min(bucketCount, Key.bitWidth) {
-            let delay = Int64.random(in: 0...configuration.intervalMilliseconds, using: &generator)
-            due.append(now.advanced(byMilliseconds: delay))
-        }
+        resize(to: 1 + min(max(0, bucketCount), Key.bitWidth), at: now, using: &generator)
         if let current {
             guard current.deadline <= now else { return nil }
             failed(Self.subject(of: current.slot), at: now)
         }
         guard now >= notBefore else { return nil }
-        let live = due.prefix(max(0, bucketCount) &+ 1)
-        guard let slot = live.indices.min(by: { (due[$0], $0) < (due[$1], $1) }), due[slot] <= now else { return nil }
+        guard let slot = due.indices.min(by: { (due[$0], $0) < (due[$1], $1) }), due[slot] <= now else { return nil }
         current = Current(slot: slot, deadline: now.advanced(byMilliseconds: configuration.lostMilliseconds))
         notBefore = now.advanced(byMilliseconds: configuration.spacingMilliseconds)
         return Self.subject(of: slot)
@@ -122,6 +118,15 @@ public struct RefreshSchedule: Hashable, Sendable {
         guard let slot = slot(of: subject), current?.slot == slot else { return }
         due[slot] = now.advanced(byMilliseconds: configuration.retryMilliseconds)
         current = nil
+    }
+
+    private mutating func resize(to count: Int, at now: Uptime, using generator: inout some RandomNumberGenerator) {
+        while due.count < count {
+            let delay = Int64.random(in: 0...configuration.intervalMilliseconds, using: &generator)
+            due.append(now.advanced(byMilliseconds: delay))
+        }
+        due.removeLast(due.count - count)
+        if let current, current.slot >= count { self.current = nil }
     }
 
     private static func subject(of slot: Int) -> Subject { slot == 0 ? .ownKey : .bucket(slot - 1) }

@@ -8,14 +8,14 @@ public struct Retention: Hashable, Sendable {
         /// peer is over by then.
         public var idleMilliseconds: Int64
 
-        /// Counted failures after which a peer that never answered goes. Three, and each had retries of its own.
+        /// Failures after which a peer that never answered goes. Three, and each had retries of its own.
         public var unprovenFailures: Int
 
         /// How long a peer must have been without an answer to go for its failures, in milliseconds. Seven days.
         public var silenceMilliseconds: Int64
 
-        /// The failure streak, in thousandths, that it takes besides. Ten failures.
-        public var silenceStreakMilli: Int64
+        /// The failures in a row that it takes besides. Ten.
+        public var silenceFailures: Int
 
         /// How long nobody must have seen a peer for it to go without any failure, in milliseconds. Thirty days.
         public var unseenMilliseconds: Int64
@@ -28,13 +28,13 @@ public struct Retention: Hashable, Sendable {
         /// - Parameter k: the capacity of a bucket.
         public init(
             k: Int = 20, idleMilliseconds: Int64 = 60_000, unprovenFailures: Int = 3,
-            silenceMilliseconds: Int64 = 7 * 86_400_000, silenceStreakMilli: Int64 = 10_000,
+            silenceMilliseconds: Int64 = 7 * 86_400_000, silenceFailures: Int = 10,
             unseenMilliseconds: Int64 = 30 * 86_400_000, minimumRows: Int = 90
         ) {
             self.idleMilliseconds = max(0, idleMilliseconds)
             self.unprovenFailures = max(0, unprovenFailures)
             self.silenceMilliseconds = max(0, silenceMilliseconds)
-            self.silenceStreakMilli = max(0, silenceStreakMilli)
+            self.silenceFailures = max(0, silenceFailures)
             self.unseenMilliseconds = max(0, unseenMilliseconds)
             let (double, overflow) = max(0, k).multipliedReportingOverflow(by: 2)
             self.minimumRows = max(max(0, minimumRows), overflow ? .max : double)
@@ -51,23 +51,22 @@ public struct Retention: Hashable, Sendable {
         public var onlineSinceOK: Int64?
         /// Whether it ever answered.
         public var hasAnswered: Bool
-        /// Failures that were counted against it.
-        public var countedFailures: Int
-        /// Its effective failure streak, in thousandths.
-        public var streakMilli: Int64
+        /// Failures that were counted against it since it last answered, every one in full:
+        /// ``BackoffState/failuresInARow``. Not the streak, whose decay holds it below eight for a peer that is dialled
+        /// every few hours, however long it is dead.
+        public var failuresInARow: Int
         /// Whether it is in the routing table, answered since the start, or has a call under way.
         public var isInUse: Bool
 
         public init(
             idleMilliseconds: Int64?, onlineSinceSeen: Int64?, onlineSinceOK: Int64?, hasAnswered: Bool,
-            countedFailures: Int, streakMilli: Int64, isInUse: Bool = false
+            failuresInARow: Int, isInUse: Bool = false
         ) {
             self.idleMilliseconds = idleMilliseconds
             self.onlineSinceSeen = onlineSinceSeen
             self.onlineSinceOK = onlineSinceOK
             self.hasAnswered = hasAnswered
-            self.countedFailures = countedFailures
-            self.streakMilli = streakMilli
+            self.failuresInARow = failuresInARow
             self.isInUse = isInUse
         }
     }
@@ -112,9 +111,9 @@ public struct Retention: Hashable, Sendable {
             !facts.isInUse, let idle = facts.idleMilliseconds, idle >= configuration.idleMilliseconds
         else { return .keep }
 
-        if !facts.hasAnswered, facts.countedFailures >= configuration.unprovenFailures { return .drop(.neverAnswered) }
+        if !facts.hasAnswered, facts.failuresInARow >= configuration.unprovenFailures { return .drop(.neverAnswered) }
         if facts.hasAnswered, let silence = facts.onlineSinceOK, silence >= configuration.silenceMilliseconds,
-            facts.streakMilli >= configuration.silenceStreakMilli
+            facts.failuresInARow >= configuration.silenceFailures
         {
             return .drop(.dead)
         }
@@ -131,18 +130,22 @@ extension Retention {
     /// Who goes first when the store is over its cap: the highest rank. Zero never goes.
     ///
     /// By standing: names that fail, names, peers that once answered and fail, peers that answered. A flood of new names
-    /// so pushes out names and nothing else. Then the longer streak, then who was not seen for longer.
+    /// so pushes out names and nothing else. Then more failures, then who was not seen for longer.
     public func rank(_ facts: Facts) -> UInt64 {
         if facts.isInUse { return 0 }
-        let isFailing = facts.streakMilli > 0 || (!facts.hasAnswered && facts.countedFailures > 0)
-        let standing: UInt64 = (facts.hasAnswered ? 0 : 2) + (isFailing ? 1 : 0) + 1
-        let streak = UInt64(min(max(0, facts.streakMilli), Self.maximumStreakMilli))
+        let failures = UInt64(min(max(0, facts.failuresInARow), Self.maximumFailures))
+        let standing: UInt64 = (facts.hasAnswered ? 0 : 2) + (failures > 0 ? 1 : 0) + 1
         let unseen = UInt64(min(max(0, facts.onlineSinceSeen ?? 0), Self.maximumUnseen))
-        return standing << 60 | streak << 42 | unseen
+        return standing << 60 | failures << 42 | unseen
     }
 
-    /// 18 bits: a streak of 262.
-    private static let maximumStreakMilli: Int64 = 1 << 18 - 1
+    /// 18 bits.
+    private static let maximumFailures = 1 << 18 - 1
     /// 42 bits: 139 years.
     private static let maximumUnseen: Int64 = 1 << 42 - 1
+}
+
+extension BackoffState {
+    /// Counted failures since the last success, without decay: exact up to the 32 outcomes that are kept.
+    public var failuresInARow: Int { min((~outcomes).trailingZeroBitCount, max(0, outcomeCount)) }
 }

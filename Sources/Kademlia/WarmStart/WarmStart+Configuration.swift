@@ -38,10 +38,12 @@ extension WarmStart {
         /// The share of network groups in the table; nil lifts the quota of members, where the table has no limits.
         public var limits: DiversityLimits?
 
-        /// The shortest time that probes are spread over, in milliseconds: all seeds, and members of a small table.
+        /// What seeds, and the members of a small table, are spread over, in milliseconds. Five seconds: a fleet that
+        /// restarts together does not dial together, and half of the time to bootstrap is left for answers.
         public var minimumSpreadMilliseconds: Int64
 
-        /// A live peer for each so many milliseconds: members are spread over N times this. 100, the pacer's rate.
+        /// What each probe of the plan adds to the time that members are spread over, in milliseconds. 100: the pacer's
+        /// rate, so that its queue stays short.
         public var spreadPerProbeMilliseconds: Int64
 
         /// Answers that make a node part of the network. Four: fewer may all be one dead end.
