@@ -27,7 +27,8 @@ let package = Package(
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
         .target(
-            name: "Migrations", path: "Migrations", exclude: ["FILE.md"], resources: [.embedInCode("V0001_store.sql")]),
+            name: "Migrations", path: "Migrations", exclude: ["FILE.md"],
+            resources: [.embedInCode("V0001_store.sql"), .embedInCode("V0002_engine.sql")]),
         .target(
             name: "KadStore",
             dependencies: [

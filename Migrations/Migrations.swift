@@ -12,6 +12,7 @@ public struct Migration: Sendable {
 
     /// Every migration, oldest first, without gaps.
     public static let all = [
-        Migration(version: 1, name: "V0001_store", sql: PackageResources.V0001_store_sql)
+        Migration(version: 1, name: "V0001_store", sql: PackageResources.V0001_store_sql),
+        Migration(version: 2, name: "V0002_engine", sql: PackageResources.V0002_engine_sql),
     ]
 }

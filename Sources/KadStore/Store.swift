@@ -1,3 +1,4 @@
+import Crypto
 import Dispatch
 import Kademlia
 import Multiformats
@@ -37,6 +38,8 @@ public final class Store: Sendable {
     /// Nil when opened for reading.
     let writer: Writer?
     let pending: PendingWrites
+    /// The file's secret: what it is mixed into, it does not leave.
+    let salt: SymmetricKey
     /// Where long reads run.
     let maintenance: DispatchQueue
     private let keys: Mutex<KeyCache>
@@ -50,6 +53,7 @@ public final class Store: Sendable {
         scope = opened.header.scope
         createdAt = opened.header.createdAt
         peerCap = opened.header.peerCap
+        salt = opened.header.salt
         readers = opened.readers
         writer = opened.writer
         pending = opened.pending

@@ -120,6 +120,42 @@ enum FullStore {
         items.append(
             .clock(
                 ClockMark(highWater: instant(), onlineMilliseconds: 12_345, bootID: "b-\u{1b}", bootedAt: instant())))
+        let members = records.enumerated().filter { $0.offset % 5 == 0 }.map(\.element)
+        for record in members {
+            items.append(
+                .held(
+                    OutageGuard.Held(
+                        key: record.key, group: record.addresses.first?.address.networkGroup(private: flip()),
+                        failureClass: FailureClass.allCases.randomElement(using: &generator)!, at: instant(),
+                        isWitnessed: flip(), count: Int(draw(1..<5)), redialledAt: flip() ? instant() : nil)))
+        }
+        let witnesses = (0..<draw(0..<3)).map {
+            OutageGuard.Witness(group: $0 == 0 ? nil : .ipv4(UInt32($0)), at: instant(), since: instant())
+        }
+        items.append(.witnesses(witnesses, canaryAt: flip() ? instant() : nil))
+        for number in 0..<draw(0..<5) {
+            let start = Instant.seconds(number * 100_000)
+            items.append(
+                .session(OnlineTime.Session(start: start, end: start.advanced(byMilliseconds: draw(0..<9_999)))))
+        }
+        func count() -> Int { Int(draw(0..<3)) }
+        for number in 0..<draw(0..<9) {
+            items.append(
+                .lookup(
+                    LookupSummary(
+                        identity: flip() ? 3 : nil, finishedAt: .seconds(number),
+                        reason: LookupSummary.Reason.allCases.randomElement(using: &generator)!,
+                        milliseconds: draw(0..<3), queries: count(), answers: count(), failures: count(),
+                        timeouts: count(), skipped: count(), slow: count(), refills: count(), hops: count(),
+                        offered: count(), entered: count(), distances: count(), peakFrontier: count())))
+        }
+        for reason in LookupSummary.Reason.allCases where flip() {
+            items.append(
+                .lookupTotals(
+                    LookupTotals(
+                        reason: reason, lookups: count(), milliseconds: draw(0..<3), queries: count(), answers: count(),
+                        failures: count(), timeouts: count(), skipped: count())))
+        }
         return items
     }
 
@@ -152,7 +188,54 @@ struct NativeTests {
             #expect(try await scratch.export(copy) == first, "seed \(seed)")
             #expect(try copy.allPeers() == original.allPeers())
             #expect(try copy.clock() == original.clock())
+            #expect(try copy.heldFailures() == original.heldFailures())
+            #expect(try copy.witnesses() == original.witnesses())
+            #expect(try copy.sessions() == original.sessions())
+            #expect(try copy.lookupStatistics() == original.lookupStatistics())
+            #expect(try await copy.check(full: true).problems.filter { $0.place != "member" } == [], "seed \(seed)")
         }
+    }
+
+    @Test("a file of schema 1 restores")
+    func olderSchema() async throws {
+        let store = try await scratch.store(.libp2p, .public)
+        let path = fixture("../stores/V0001.jsonl")
+        let report = try await store.restorePeers(from: ImportSource.open(path))
+        #expect(report.peers == 6 && report.tombstones == 1 && report.buckets == 4)
+        #expect(report.heldFailures == 0 && report.sessions == 0 && report.lookups == 0)
+        #expect(try await store.check(full: true).problems == [])
+        // The same lines again, but for the first, which tells the schema, and the last, which has the hash of all.
+        let lines = read(path).split(separator: UInt8(ascii: "\n")).dropFirst().dropLast()
+        let again = try await scratch.export(store).split(separator: UInt8(ascii: "\n")).dropFirst().dropLast()
+        #expect(again.elementsEqual(lines))
+    }
+
+    @Test("a restore refuses more of a node's memory than any node keeps, and what cannot be")
+    func immense() async throws {
+        let key = Key(1, 2, 3, 4)
+        let hostile: [[RestoreItem]] = [
+            (0...Int64(OnlineTime.maximumCount)).map {
+                .session(OnlineTime.Session(start: .seconds($0 * 1_000), end: .seconds($0 * 1_000)))
+            },
+            (0...LookupSummary.maximumCount).map { _ in
+                .lookup(LookupSummary(finishedAt: .seconds(0), reason: .complete))
+            },
+            [.session(OnlineTime.Session(start: .seconds(1), end: .seconds(0)))],
+            [.lookup(LookupSummary(finishedAt: .seconds(0), reason: .complete, hops: -1))],
+            [.lookupTotals(LookupTotals(reason: .complete, lookups: -1))],
+            [
+                .held(
+                    OutageGuard.Held(
+                        key: key, group: nil, failureClass: .timeout, at: .seconds(0), isWitnessed: false, count: 0,
+                        redialledAt: nil))
+            ],
+        ]
+        let store = try await scratch.store()
+        for items in hostile {
+            let rest = Mutex(items[...])
+            await #expect(throws: StoreError.self) { try await store.restore { rest.withLock { $0.popFirst() } } }
+        }
+        #expect(try store.sessions().sessions.isEmpty && store.lookupStatistics() == LookupHistory())
     }
 
     @Test("an export is one line a record, printable ASCII or harmless text, whatever agents say")
@@ -163,7 +246,12 @@ struct NativeTests {
         for character in text.unicodeScalars where character != "\n" { #expect(Printable.isHarmless(character)) }
         let lines = text.split(separator: "\n")
         let records = 60 + 30 + 30 + 2 + 4
-        #expect(lines.count == records + 2)
+        let engine =
+            try store.heldFailures().count + store.sessions().sessions.count
+            + store.lookupStatistics().recent.count + store.lookupStatistics().totals.count
+        let witnesses = try store.witnesses()
+        let guardLines = witnesses.witnesses.isEmpty && witnesses.canaryAt == nil ? 0 : 1
+        #expect(lines.count == records + engine + guardLines + 2)
         #expect(!text.contains("salt"))
     }
 
@@ -280,7 +368,7 @@ struct NativeTests {
     @Test("a newer schema is named as such")
     func newer() async throws {
         let store = try await scratch.store()
-        let text = try await scratch.exportText(store).replacing("\"schema\":1", with: "\"schema\":2")
+        let text = try await scratch.exportText(store).replacing("\"schema\":2", with: "\"schema\":3")
         let path = try scratch.write(text)
         let error = #expect(throws: ExchangeError.self) { try ImportSource.open(path) }
         #expect(error?.description.contains("newer kadstore") == true)

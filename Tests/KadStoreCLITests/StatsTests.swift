@@ -1,3 +1,5 @@
+import KadStore
+import Kademlia
 import Testing
 
 @Suite("kadstore stats")
@@ -23,6 +25,36 @@ struct StatsTests {
         #expect(try #require(document["fileBytes"] as? Int) > 100_000)
         let rtt = try #require(document["rttUs"] as? [String: Any])
         #expect(rtt["count"] as? Int == 600)
+    }
+
+    @Test("shows the lookups that nodes made, for people and as JSON")
+    func lookups() async throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        try await Samples.fill(path, count: 4)
+        let store = try await Store.open(path)
+        for number in 0..<100 {
+            try store.record(
+                .lookedUp(
+                    LookupSummary(
+                        finishedAt: Instant(milliseconds: Int64(number)),
+                        reason: number < 99 ? .complete : .timeLimit, milliseconds: Int64(number) * 100,
+                        queries: 30, answers: 28, failures: 2, timeouts: 1, skipped: 3, hops: 4)))
+        }
+        try store.record(.online(from: Instant(milliseconds: 0), to: Instant(milliseconds: 7_200_000)))
+        try await store.close()
+        let text = try Command.run("stats", "--db", path).output
+        #expect(text.contains("100 (99 complete, 1 time-limit)"))
+        #expect(text.contains("4 s median, 90 % below 8 s, 99 % below 9 s"))
+        #expect(text.contains("2 h in all"))
+        let document = try Command.run("stats", "--db", path, "--json").json()
+        #expect(document["onlineMs"] as? Int == 7_200_000)
+        #expect(document["heldFailures"] as? Int == 0)
+        let lookups = try #require(document["lookups"] as? [String: Any])
+        #expect(lookups["count"] as? Int == 100 && lookups["queries"] as? Int == 3_000)
+        #expect(lookups["timeouts"] as? Int == 100 && lookups["skipped"] as? Int == 300)
+        let recent = try #require(lookups["recent"] as? [String: Any])
+        #expect(recent["durationMs"] as? [String: Int] == ["p50": 4_900, "p90": 8_900, "p99": 9_800])
     }
 
     @Test("an empty store is counted too")

@@ -18,6 +18,16 @@ struct CheckTests {
             "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1",
             "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1)",
             "UPDATE failure SET class = 99", "UPDATE member SET prefix = prefix + 1 WHERE role = 0",
+            "UPDATE tally SET peers = peers + 1", "DELETE FROM tally", "DROP TABLE witness",
+            "UPDATE held SET class = 0", "UPDATE held SET network_group = x'01'",
+            "INSERT INTO held VALUES (x'aa', NULL, 1, 1, 0, 1, NULL)",
+            "UPDATE witness SET network_group = x'0102'", "INSERT INTO session VALUES (1500, 1600), (1550, 1700)",
+            "UPDATE lookup_summary SET reason = 99", "UPDATE lookup_total SET queries = -1",
+            "UPDATE lookup_total SET reason = 0", "UPDATE lookup_summary SET hops = -1",
+            """
+            WITH RECURSIVE row (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM row WHERE number < 1100)
+            INSERT INTO session SELECT number * 1000000, number * 1000000 + 5 FROM row
+            """,
             "UPDATE identity SET key = CAST(x'ff' || substr(key, 2) AS BLOB)",
         ])
     func damage(sql: String) async throws {
@@ -35,6 +45,9 @@ struct CheckTests {
                 return BucketSnapshot(index: index, refreshedAt: nil, live: live, replacements: [])
             }
             for bucket in buckets { try store.record(.bucket(bucket, identity: identity.number)) }
+            try store.record(.held(.test(key)))
+            try store.record(.witnesses([.init(group: .ipv4(7), at: .seconds(1))], canaryAt: .seconds(2)))
+            try store.record(.lookedUp(.test(5, identity: identity.number)))
         }
         do {
             let store = try await Store.open(scratch.path())

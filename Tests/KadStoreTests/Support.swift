@@ -85,6 +85,7 @@ extension Store {
                     let answered: Int64? = key.word3 & 1 == 1 ? 0 : nil
                     try insert.bind(1, key, width: width).bind(2, answered).run()
                 }
+                try records.connection.execute("UPDATE tally SET peers = (SELECT count(*) FROM peer)")
             }
         }
     }

@@ -128,6 +128,21 @@ private struct ExportRun {
             try sink.flushIfFull()
             report.buckets += buckets.count
         }
+        try writeEngine()
+    }
+
+    /// What a node remembers beside its peers: bounded, so each is one read.
+    private mutating func writeEngine() throws(ExchangeError) {
+        for held in try read({ (store) throws(StoreError) in try store.heldFailures() }) {
+            writer.append(held, to: &sink.buffer)
+        }
+        let (witnesses, canaryAt) = try read { (store) throws(StoreError) in try store.witnesses() }
+        writer.append(witnesses, canaryAt: canaryAt, to: &sink.buffer)
+        for session in try read({ (store) throws(StoreError) in try store.sessions() }).sessions {
+            writer.append(session, to: &sink.buffer)
+        }
+        writer.append(try read { (store) throws(StoreError) in try store.lookupStatistics() }, to: &sink.buffer)
+        try sink.flushIfFull()
     }
 
     private func read<Value>(_ body: (Store) throws(StoreError) -> Value) throws(ExchangeError) -> Value {

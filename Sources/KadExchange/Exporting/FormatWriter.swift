@@ -11,7 +11,7 @@ struct ExportContext {
 /// Writes one format. One writer writes one file, in the order of these methods.
 ///
 /// Peers come in key order, candidates in the order of their addresses, tombstones in key order, identities by number,
-/// each identity's buckets by index.
+/// each identity's buckets by index, held failures in key order, sessions and lookups oldest first.
 protocol FormatWriter: AnyObject {
     /// Whether it wants more than peers and candidates.
     var carriesTables: Bool { get }
@@ -24,6 +24,10 @@ protocol FormatWriter: AnyObject {
     func append(_ tombstone: Tombstone, to output: inout [UInt8])
     func append(_ identity: Identity, to output: inout [UInt8])
     func append(_ bucket: BucketSnapshot, identity: Identity, to output: inout [UInt8])
+    func append(_ held: OutageGuard.Held, to output: inout [UInt8])
+    func append(_ witnesses: [OutageGuard.Witness], canaryAt: Instant?, to output: inout [UInt8])
+    func append(_ session: OnlineTime.Session, to output: inout [UInt8])
+    func append(_ lookups: LookupHistory, to output: inout [UInt8])
     func end(_ output: inout [UInt8])
 }
 
@@ -35,5 +39,9 @@ extension FormatWriter {
     func append(_ tombstone: Tombstone, to output: inout [UInt8]) {}
     func append(_ identity: Identity, to output: inout [UInt8]) {}
     func append(_ bucket: BucketSnapshot, identity: Identity, to output: inout [UInt8]) {}
+    func append(_ held: OutageGuard.Held, to output: inout [UInt8]) {}
+    func append(_ witnesses: [OutageGuard.Witness], canaryAt: Instant?, to output: inout [UInt8]) {}
+    func append(_ session: OnlineTime.Session, to output: inout [UInt8]) {}
+    func append(_ lookups: LookupHistory, to output: inout [UInt8]) {}
     func end(_ output: inout [UInt8]) {}
 }

@@ -9,6 +9,9 @@ public struct RestoreReport: Hashable, Sendable {
     public internal(set) var tombstones = 0
     public internal(set) var identities = 0
     public internal(set) var buckets = 0
+    public internal(set) var heldFailures = 0
+    public internal(set) var sessions = 0
+    public internal(set) var lookups = 0
 }
 
 extension Store {
@@ -99,6 +102,17 @@ private struct RestoreRun: @unchecked Sendable {
         case .bucket(let bucket, let identity):
             report.buckets += 1
             return .bucket(bucket, identity: identity)
+        case .held(let held):
+            report.heldFailures += 1
+            return .held(held)
+        case .witnesses(let witnesses, let canaryAt): return .witnesses(witnesses, canaryAt: canaryAt)
+        case .session(let session):
+            report.sessions += 1
+            return .session(session)
+        case .lookup(let summary):
+            report.lookups += 1
+            return .lookup(summary)
+        case .lookupTotals(let totals): return .lookupTotals(totals)
         case .footer: return nil
         }
     }

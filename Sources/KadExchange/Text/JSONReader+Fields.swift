@@ -92,4 +92,18 @@ extension JSONReader {
         }
         return value
     }
+
+    mutating func group(_ name: String) throws(RejectionReason) -> NetworkGroup {
+        guard let group = Hex.decode(try string(name)).flatMap(NetworkGroup.init(bytes:)) else {
+            throw .wrongType(name, expected: "a network group")
+        }
+        return group
+    }
+
+    mutating func lookupReason(_ name: String) throws(RejectionReason) -> LookupSummary.Reason {
+        guard let value = LookupSummary.Reason(name: try string(name)) else {
+            throw .wrongType(name, expected: "the end of a lookup")
+        }
+        return value
+    }
 }

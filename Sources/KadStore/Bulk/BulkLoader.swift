@@ -59,7 +59,12 @@ public final class BulkLoader {
             if Task.isCancelled { throw .interrupted(done: pass.done) }
         }
         progress?(pass.done)
-        if !options.isDryRun { try await writer.perform { try $0.flush() } }
+        if !options.isDryRun {
+            try await writer.perform { writer in
+                writer.noteUnannounced()
+                try writer.flush()
+            }
+        }
         return pass.summary
     }
 }

@@ -9,6 +9,13 @@ public enum RestoreItem: Hashable, Sendable {
     /// After the peers that are its contacts, and after its identity.
     case bucket(BucketSnapshot, identity: Int64)
     case clock(ClockMark)
+    /// After its peer.
+    case held(OutageGuard.Held)
+    case witnesses([OutageGuard.Witness], canaryAt: Instant?)
+    case session(OnlineTime.Session)
+    /// After its identity; oldest first. Not added to the sums: those come by themselves.
+    case lookup(LookupSummary)
+    case lookupTotals(LookupTotals)
 }
 
 extension Store {
@@ -37,6 +44,7 @@ extension Store {
                     }
                     return count
                 }
+                writer.noteUnannounced()
                 try writer.flush()
                 return .success(count)
             } catch {
@@ -54,6 +62,8 @@ extension Store {
     private static let contents: [StaticString] = [
         "SELECT EXISTS (SELECT 1 FROM peer)", "SELECT EXISTS (SELECT 1 FROM candidate)",
         "SELECT EXISTS (SELECT 1 FROM tombstone)", "SELECT EXISTS (SELECT 1 FROM identity)",
+        "SELECT EXISTS (SELECT 1 FROM session)", "SELECT EXISTS (SELECT 1 FROM lookup_total)",
+        "SELECT EXISTS (SELECT 1 FROM lookup_summary)",
     ]
 }
 
@@ -74,6 +84,30 @@ extension RecordWriter {
         case .identity(let identity): try insert(identity)
         case .bucket(let bucket, let identity): try write(bucket, identity: identity)
         case .clock(let mark): try write(mark)
+        case .held(let held):
+            try require(
+                connection.integer("SELECT count(*) FROM held"), below: Store.maximumHeldFailures, "held failures")
+            guard held.count > 0 else { throw StoreError.invalidRecord("a held failure of \(held.count) attempts") }
+            try write(held)
+        case .witnesses(let witnesses, let canaryAt): try write(witnesses, canaryAt: canaryAt)
+        case .session(let session):
+            try require(connection.integer("SELECT count(*) FROM session"), below: OnlineTime.maximumCount, "sessions")
+            guard session.start <= session.end else {
+                throw StoreError.invalidRecord("a session that ends before it starts")
+            }
+            try write(session)
+        case .lookup(let summary):
+            try require(
+                connection.integer("SELECT count(*) FROM lookup_summary"), below: LookupSummary.maximumCount, "lookups")
+            if let contradiction = summary.contradiction { throw StoreError.invalidRecord(contradiction) }
+            try append(summary)
+        case .lookupTotals(let totals):
+            if let contradiction = totals.contradiction { throw StoreError.invalidRecord(contradiction) }
+            try write(totals)
         }
+    }
+
+    private func require(_ count: Int64, below limit: Int, _ what: String) throws {
+        guard count < Int64(limit) else { throw StoreError.invalidRecord("more than \(limit) \(what)") }
     }
 }

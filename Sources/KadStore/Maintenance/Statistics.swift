@@ -24,6 +24,8 @@ public struct Statistics: Hashable, Sendable {
     public var backedOff = 0
     /// Peers whose circuit breaker is not closed.
     public var openBreakers = 0
+    /// Failures that the outage guard holds: not counted yet.
+    public var heldFailures = 0
     public var addresses = 0
     public var peersWithoutAddress = 0
     public var candidates = 0
@@ -39,6 +41,10 @@ public struct Statistics: Hashable, Sendable {
     public var agents: [Named] = []
     public var protocols: [Named] = []
     public var rtt: RTT?
+    /// The lookups that nodes made with this store.
+    public var lookups = LookupHistory()
+    /// How long nodes have been running, in milliseconds, as far back as sessions are kept.
+    public var onlineMilliseconds: Int64 = 0
     public var firstSeen: Instant?
     public var lastSeen: Instant?
     public var lastOK: Instant?
@@ -97,6 +103,9 @@ extension Statistics {
         contacts = Int(try connection.integer("SELECT count(*) FROM member WHERE role = 0"))
         replacements = Int(try connection.integer("SELECT count(*) FROM member WHERE role = 1"))
         openBreakers = Int(try connection.integer("SELECT count(*) FROM backoff WHERE breaker <> 0"))
+        heldFailures = Int(try connection.integer("SELECT count(*) FROM held"))
+        lookups = LookupHistory(totals: try reader.lookupTotals(), recent: try reader.lookups())
+        onlineMilliseconds = try reader.sessions().milliseconds(since: Instant(milliseconds: .min))
         schema = Int(try connection.integer("PRAGMA user_version"))
         let pages = try connection.integer("PRAGMA page_count")
         fileBytes = pages * (try connection.integer("PRAGMA page_size"))

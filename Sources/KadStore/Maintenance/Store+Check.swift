@@ -24,6 +24,7 @@ extension Store {
             while try checker.checkPeers(after: &last) { progress?(checker.report.peersChecked) }
             try checker.checkReferences()
             try checker.checkTables()
+            try checker.checkEngine()
             return checker.report
         }
     }
@@ -187,5 +188,62 @@ private struct Checker {
                 report.note("member", "identity \(identity.number): \(violation)")
             }
         }
+    }
+
+    /// What a running node remembers beside its peers: values that no version writes.
+    mutating func checkEngine() throws {
+        // One statement, so one view: peers may come and go meanwhile.
+        let difference = try connection.integer(
+            "SELECT (SELECT count(*) FROM peer) - ifnull((SELECT peers FROM tally), -1)")
+        if difference != 0 { report.note("tally", "it is \(difference) peers behind the peers that are there") }
+        let classes = Int64(FailureClass.allCases.map(\.rawValue).max() ?? 0)
+        let held = try connection.statement("SELECT key, class, network_group FROM held")
+        defer { held.reset() }
+        while try held.step() {
+            let hasGroup = held.isNull(2) || NetworkGroup(bytes: held.array(2)) != nil
+            guard !(1...classes).contains(held.int64(1)) || !hasGroup else { continue }
+            report.note("held", Key(bytes: held.bytes(0)), "values that cannot be")
+        }
+        let witnesses = try connection.statement("SELECT network_group FROM witness WHERE network_group IS NOT NULL")
+        defer { witnesses.reset() }
+        while try witnesses.step() {
+            if NetworkGroup(bytes: witnesses.array(0)) == nil { report.note("witness", "a network group that is none") }
+        }
+        try checkSessions()
+        try checkLookups()
+        for (table, limit) in [
+            ("held", Store.maximumHeldFailures), ("session", OnlineTime.maximumCount),
+            ("lookup_summary", LookupSummary.maximumCount),
+        ] {
+            let count = try connection.prepare("SELECT count(*) FROM \(table)")
+            if try count.step(), count.int64(0) > Int64(limit) {
+                report.note(table, "\(count.int64(0)) rows, at most \(limit) are kept")
+            }
+        }
+    }
+
+    private mutating func checkSessions() throws {
+        let sessions = try connection.statement("SELECT started_at, ended_at FROM session ORDER BY started_at")
+        defer { sessions.reset() }
+        var end = Int64.min
+        while try sessions.step() {
+            if sessions.int64(0) < end { report.note("session", "two overlap at \(sessions.int64(0))") }
+            end = max(end, sessions.int64(1))
+        }
+    }
+
+    private mutating func checkLookups() throws {
+        let reasons = Int64(LookupSummary.Reason.allCases.map(\.rawValue).max() ?? 0)
+        let ends = try connection.statement(
+            """
+            SELECT 'lookup_summary', reason FROM lookup_summary WHERE reason NOT BETWEEN 1 AND ?1
+            UNION ALL SELECT 'lookup_total', reason FROM lookup_total WHERE reason NOT BETWEEN 1 AND ?1
+            """)
+        defer { ends.reset() }
+        ends.bind(1, reasons)
+        while try ends.step() { report.note(ends.text(0), "an end of lookups that is none: \(ends.int64(1))") }
+        let costs =
+            try reader.lookups().compactMap(\.contradiction) + reader.lookupTotals().compactMap(\.contradiction)
+        for contradiction in costs { report.note("lookup", contradiction) }
     }
 }

@@ -35,6 +35,16 @@ struct ReadView {
 
     func isPending(_ key: Key) -> Bool { pending.byPeer[key] != nil }
 
+    /// The events of a peer that the database does not hold yet.
+    func events(of key: Key) -> some Sequence<StoreEvent> { news(pending.byPeer[key] ?? []) }
+
+    /// Those of neither peers nor candidates.
+    var otherEvents: some Sequence<StoreEvent> { news(pending.others) }
+
+    private func news(_ queued: [PendingWrites.Queued]) -> some Sequence<StoreEvent> {
+        queued.lazy.filter { $0.sequence > applied }.map(\.event)
+    }
+
     /// One peer with all its history, queued events included.
     func record(of key: Key) throws -> PeerRecord? {
         let record = try reader.record(of: key)
@@ -108,7 +118,7 @@ struct ReadView {
         }
     }
 
-    private func isKnown(_ key: Key) throws -> Bool {
+    func isKnown(_ key: Key) throws -> Bool {
         guard pending.byPeer[key] != nil else { return try reader.firstKey(from: key) == key }
         return try record(of: key) != nil
     }
@@ -117,21 +127,12 @@ struct ReadView {
     func buckets(of identity: Int64) throws -> [BucketSnapshot] {
         var byIndex: [Int: BucketSnapshot] = [:]
         for bucket in try reader.buckets(of: identity) { byIndex[bucket.index] = bucket }
-        for entry in pending.others where entry.sequence > applied {
-            guard case .bucket(var snapshot, identity: identity) = entry.event else { continue }
+        for case .bucket(var snapshot, identity: identity) in otherEvents {
             // As the writer will do: a contact without a row could not be dialled after a restart.
             snapshot.live = try snapshot.live.filter { try isKnown($0.key) }
             snapshot.replacements = try snapshot.replacements.filter { try isKnown($0.key) }
             byIndex[snapshot.index] = snapshot
         }
         return byIndex.values.sorted { $0.index < $1.index }
-    }
-
-    func clock() throws -> ClockMark? {
-        var clock = try reader.clock()
-        for entry in pending.others where entry.sequence > applied {
-            if case .clock(let mark) = entry.event { clock = clock?.followed(by: mark) ?? mark }
-        }
-        return clock
     }
 }

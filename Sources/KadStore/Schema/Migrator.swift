@@ -128,10 +128,11 @@ struct FileHeader {
     let scope: Scope
     let createdAt: Instant
     let peerCap: Int64
+    let salt: SymmetricKey
 
     init(_ connection: Connection, path: String) throws {
         let query = try connection.statement(
-            "SELECT name, scope, derivation, key_bits, id_text, created_at, peer_cap FROM network")
+            "SELECT name, scope, derivation, key_bits, id_text, created_at, peer_cap, salt FROM network")
         defer { query.reset() }
         guard try query.step(), let scope = Scope(rawValue: query.text(1)),
             let derivation = Network.Derivation(rawValue: query.text(2)),
@@ -145,5 +146,6 @@ struct FileHeader {
         self.scope = scope
         createdAt = Instant(milliseconds: query.int64(5))
         peerCap = query.int64(6)
+        salt = SymmetricKey(data: query.bytes(7))
     }
 }

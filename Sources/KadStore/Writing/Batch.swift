@@ -6,7 +6,10 @@ struct Batch {
     private var byPeer: [Key: [StoreEvent]] = [:]
     private var byCandidate: [Multiaddr: [StoreEvent]] = [:]
     private var buckets: [BucketName: BucketSnapshot] = [:]
-    private var clock: ClockMark?
+    /// Marks of time and sessions, in their order.
+    private var times: [StoreEvent] = []
+    private var witnesses: (latest: [OutageGuard.Witness], canaryAt: Instant?)?
+    private var lookups: [LookupSummary] = []
 
     private struct BucketName: Hashable, Comparable {
         let identity: Int64
@@ -19,15 +22,24 @@ struct Batch {
 
     init(events: [StoreEvent]) {
         for event in events {
-            if let peer = event.peer {
-                byPeer[peer.key, default: []].append(event)
+            if let key = event.key {
+                byPeer[key, default: []].append(event)
             } else if let address = event.candidate {
                 byCandidate[address, default: []].append(event)
-            } else if case .bucket(let snapshot, let identity) = event {
-                buckets[BucketName(identity: identity, index: snapshot.index)] = snapshot
-            } else if case .clock(let mark) = event {
-                clock = clock?.followed(by: mark) ?? mark
+            } else {
+                take(event)
             }
+        }
+    }
+
+    private mutating func take(_ event: StoreEvent) {
+        switch event {
+        case .bucket(let snapshot, let identity):
+            buckets[BucketName(identity: identity, index: snapshot.index)] = snapshot
+        case .clock, .online: times.append(event)
+        case .witnesses(let latest, let canaryAt): witnesses = (latest, canaryAt)
+        case .lookedUp(let summary): lookups.append(summary)
+        default: break
         }
     }
 
@@ -46,11 +58,14 @@ struct Batch {
     func write(to records: RecordWriter) throws {
         let reader = records.reader
         var leftTombstones = false
+        var heldFailures = false
         for (key, events) in byPeer.sorted(by: { $0.key < $1.key }) {
             guard case .some(let stored) = try Self.readable(key, reader) else { continue }
             var record = stored
+            var held: OutageGuard.Held??
             for event in events {
                 try event.apply(to: &record, tombstone: reader.tombstone)
+                held = event.held ?? held
                 guard let left = event.tombstone else { continue }
                 if let left {
                     try records.write(left)
@@ -60,6 +75,9 @@ struct Batch {
                 }
             }
             try records.replace(stored, with: record, key: key)
+            guard record != nil, let left = held else { continue }
+            if let left { try records.write(left) } else { try records.removeHeld(of: key) }
+            heldFailures = heldFailures || left != nil
         }
         for (address, events) in byCandidate.sorted(by: { $0.key < $1.key }) {
             let stored = try reader.candidate(at: address)
@@ -70,7 +88,23 @@ struct Batch {
         for (name, snapshot) in buckets.sorted(by: { $0.key < $1.key }) {
             try records.write(snapshot, identity: name.identity)
         }
-        if let clock { try records.write(clock) }
+        try writeTimes(records)
+        if let witnesses { try records.write(witnesses.latest, canaryAt: witnesses.canaryAt) }
+        try records.add(lookups)
         if leftTombstones { try records.capTombstones() }
+        if heldFailures { try records.capHeld() }
+    }
+
+    private func writeTimes(_ records: RecordWriter) throws {
+        guard !times.isEmpty else { return }
+        var clock = try records.reader.clock()
+        let sessions = try records.reader.sessions()
+        var online = sessions
+        for event in times {
+            event.apply(to: &clock)
+            event.apply(to: &online)
+        }
+        if let clock { try records.write(clock) }
+        try records.replace(sessions, with: online)
     }
 }

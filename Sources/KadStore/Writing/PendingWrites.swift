@@ -17,7 +17,7 @@ final class PendingWrites: Sendable {
     struct Snapshot: Sendable {
         var byPeer: [Key: [Queued]] = [:]
         var byCandidate: [Multiaddr: [Queued]] = [:]
-        /// Bucket snapshots and clock marks.
+        /// Events of neither peers nor candidates: buckets, time, the outage guard's witnesses, lookups.
         var others: [Queued] = []
 
         var isEmpty: Bool { byPeer.isEmpty && byCandidate.isEmpty && others.isEmpty }
@@ -44,8 +44,8 @@ final class PendingWrites: Sendable {
             state.lastSequence += 1
             let queued = Queued(sequence: state.lastSequence, event: event)
             state.queue.append(queued)
-            if let peer = event.peer {
-                state.snapshot.byPeer[peer.key, default: []].append(queued)
+            if let key = event.key {
+                state.snapshot.byPeer[key, default: []].append(queued)
             } else if let address = event.candidate {
                 state.snapshot.byCandidate[address, default: []].append(queued)
             } else {
@@ -73,8 +73,8 @@ final class PendingWrites: Sendable {
         state.withLock { state in
             let done = state.queue.prefix { $0.sequence <= sequence }
             for queued in done {
-                if let peer = queued.event.peer {
-                    Self.drop(&state.snapshot.byPeer, peer.key, sequence)
+                if let key = queued.event.key {
+                    Self.drop(&state.snapshot.byPeer, key, sequence)
                 } else if let address = queued.event.candidate {
                     Self.drop(&state.snapshot.byCandidate, address, sequence)
                 }

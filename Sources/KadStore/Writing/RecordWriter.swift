@@ -4,20 +4,33 @@ import Multiformats
 /// Writes whole records, inside the writer's transaction.
 final class RecordWriter {
     let reader: RecordReader
-    private var connection: Connection { reader.connection }
+    var connection: Connection { reader.connection }
     private var strings: StringTables { reader.strings }
-    private var width: Int { reader.width }
+    var width: Int { reader.width }
+    /// Peers that came less those that went in this transaction.
+    private var peerChange: Int64 = 0
 
     init(_ reader: RecordReader) { self.reader = reader }
+
+    /// Runs `body`, then brings the number of peers up to date: the last step of every transaction.
+    func counting<Result>(_ body: (RecordWriter) throws -> Result) throws -> Result {
+        peerChange = 0
+        let result = try body(self)
+        guard peerChange != 0 else { return result }
+        try connection.statement("UPDATE tally SET peers = max(0, peers + ?1)").bind(1, peerChange).run()
+        return result
+    }
 
     /// Makes the rows of a peer say what `record` says, given what they say now.
     func replace(_ stored: PeerRecord?, with record: PeerRecord?, key: Key) throws {
         guard stored != record else { return }
         guard let record else {
             try connection.statement("DELETE FROM peer WHERE key = ?1").bind(1, key, width: width).run()
+            peerChange -= 1
             return
         }
         try writePeer(record, isNew: stored == nil)
+        if stored == nil { peerChange += 1 }
         if stored?.failures ?? [] != record.failures {
             if stored?.failures.isEmpty == false {
                 try connection.statement("DELETE FROM failure WHERE key = ?1").bind(1, key, width: width).run()
@@ -187,18 +200,5 @@ extension RecordWriter {
         )
         .bind(1, identity.number).bind(2, identity.peer.id.bytes).bind(3, identity.peer.key, width: width)
         .bind(4, identity.label).bind(5, identity.createdAt.milliseconds).run()
-    }
-
-    /// Moves the mark of time forward; a mark never goes back by an ordinary write.
-    func write(_ mark: ClockMark) throws {
-        try connection.statement(
-            """
-            INSERT INTO clock (singleton, high_water, online_ms, boot_id, boot_at) VALUES (1, ?1, ?2, ?3, ?4)
-            ON CONFLICT (singleton) DO UPDATE SET
-                high_water = max(high_water, ?1), online_ms = max(online_ms, ?2), boot_id = ?3, boot_at = ?4
-            """
-        )
-        .bind(1, mark.highWater.milliseconds).bind(2, mark.onlineMilliseconds).bind(3, mark.bootID)
-        .bind(4, mark.bootedAt?.milliseconds).run()
     }
 }

@@ -24,16 +24,29 @@ public enum StoreEvent: Hashable, Sendable {
     case candidateTried(Multiaddr, at: Instant)
     /// A candidate turned out to be a peer, or to be gone.
     case candidateForgotten(Multiaddr)
-    /// Time goes by.
+    /// Time goes by. A mark that corrects an earlier one may lower the high water, and cuts off sessions behind it.
     case clock(ClockMark)
+    /// The outage guard holds a failure, or holds it in another state. Of a peer that the store does not know, nothing is
+    /// kept.
+    case held(OutageGuard.Held)
+    /// The failure of a peer that the outage guard held is counted or discarded.
+    case settled(Key)
+    /// The outage guard's witnesses, at most two, and when a canary was last asked: they replace what was stored.
+    case witnesses([OutageGuard.Witness], canaryAt: Instant?)
+    /// A node was running from the first instant to the second: extends what is stored of the session.
+    case online(from: Instant, to: Instant)
+    /// A lookup has finished.
+    case lookedUp(LookupSummary)
 
-    /// The peer that the event is of, where it is of one.
-    var peer: Peer? {
+    /// The key of the peer that the event is of, where it is of one.
+    var key: Key? {
         switch self {
         case .heard(let peer, _, _, _), .answered(let peer, _, _, _), .identified(let peer, _, _, _),
             .failed(let peer, _, _, _), .backoff(let peer, _), .forgotten(let peer, _):
-            peer
-        case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock: nil
+            peer.key
+        case .held(let held): held.key
+        case .settled(let key): key
+        case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock, .witnesses, .online, .lookedUp: nil
         }
     }
 
@@ -65,7 +78,10 @@ extension StoreEvent {
             record?.fail(at: address, failureClass, at: now)
         case .backoff(_, let state): record?.backoff = state
         case .forgotten: record = nil
-        case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock: break
+        case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock, .held, .settled, .witnesses,
+            .online,
+            .lookedUp:
+            break
         }
     }
 
@@ -92,13 +108,47 @@ extension StoreEvent {
         }
     }
 
+    /// What the event leaves of its peer's held failure: `.some(nil)` takes it away, nil leaves it as it is.
+    var held: OutageGuard.Held?? {
+        switch self {
+        case .held(let held): .some(held)
+        case .settled, .forgotten: .some(nil)
+        default: nil
+        }
+    }
+
     /// Why the event cannot be written, whatever the store holds; nil when it can.
     func fault(in network: Network) -> String? {
         switch self {
         case .bucket(let snapshot, _) where !(0..<network.keyBits).contains(snapshot.index):
             "a table of \(network.keyBits)-bit keys has no bucket \(snapshot.index)"
         case .forgotten(let peer, let stone?) where stone.key != peer.key: "the tombstone is of another peer"
+        case .held(let held) where held.count < 1: "a held failure of \(held.count) attempts"
+        case .held, .settled:
+            key.map { $0 == $0.lowerBound(prefix: network.keyBits) } ?? true
+                ? nil : "the key is wider than the \(network.keyBits)-bit keys of this network"
+        case .witnesses(let witnesses, _) where witnesses.count > 2: "\(witnesses.count) witnesses, two are kept"
+        case .online(let start, let end) where end < start: "a session that ends before it starts"
+        case .lookedUp(let summary): summary.contradiction
         default: nil
+        }
+    }
+
+    /// What the event makes of the mark of time. A correction is one for whoever takes it in: what follows from it, and is
+    /// stored, corrects nothing any more.
+    func apply(to clock: inout ClockMark?) {
+        guard case .clock(let mark) = self else { return }
+        var latest = clock?.followed(by: mark) ?? mark
+        latest.isCorrection = false
+        clock = latest
+    }
+
+    /// What the event makes of the sessions. When the clock had been ahead, what is dated after the corrected time goes.
+    func apply(to online: inout OnlineTime) {
+        switch self {
+        case .online(let start, let end): online.record(from: start, to: end)
+        case .clock(let mark) where mark.isCorrection: online.clamp(to: mark.highWater)
+        default: break
         }
     }
 

@@ -21,6 +21,8 @@ final class Writer: @unchecked Sendable {
 
     /// What is scheduled already, so that a thousand events schedule one commit.
     private let scheduled = Mutex((timer: false, full: false))
+    /// Commits that no event of this store made, and whether the queue will look for more.
+    private let foreign = Mutex((count: Int64(0), isLooking: false))
 
     init(
         queue: DispatchQueue, reader: RecordReader, lock: WriteLock, pending: PendingWrites, options: StoreOptions
@@ -46,6 +48,20 @@ final class Writer: @unchecked Sendable {
             guard scheduled.withLock({ !exchange(&$0.timer, true) }) else { return }
             let interval = DispatchTimeInterval.milliseconds(options.batchMilliseconds)
             queue.asyncAfter(deadline: .now() + interval) { [weak self] in self?.commitScheduled() }
+        }
+    }
+
+    /// How often a commit was noticed that no event of this store made.
+    var foreignCommits: Int64 { foreign.withLock { $0.count } }
+
+    /// Has the queue look for commits of others.
+    func lookForForeignCommits() {
+        guard foreign.withLock({ !exchange(&$0.isLooking, true) }) else { return }
+        queue.async { [weak self] in
+            guard let self else { return }
+            self.foreign.withLock { $0.isLooking = false }
+            // What cannot be read now is noticed by the next transaction.
+            if let records = try? self.records() { try? self.noticeForeignCommits(records) }
         }
     }
 
@@ -118,14 +134,10 @@ final class Writer: @unchecked Sendable {
         let connection = records.reader.connection
         let strings = records.reader.strings
         return try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
-            let version = try connection.dataVersion()
-            if version != dataVersion {
-                dataVersion = version
-                strings.forgetNumbers()
-            }
+            try noticeForeignCommits(records)
             let result: Result
             do {
-                result = try connection.writeTransaction { try body(records) }
+                result = try connection.writeTransaction { try records.counting(body) }
             } catch {
                 strings.forgetAll()
                 // What was taken back still fills the log, perhaps the whole device.
@@ -139,6 +151,18 @@ final class Writer: @unchecked Sendable {
             return result
         }
     }
+
+    /// Another connection's commits change the number that SQLite keeps; our own do not.
+    private func noticeForeignCommits(_ records: RecordWriter) throws {
+        let version = try records.reader.connection.dataVersion()
+        guard version != dataVersion else { return }
+        dataVersion = version
+        records.reader.strings.forgetNumbers()
+        noteUnannounced()
+    }
+
+    /// Something was committed that nobody recorded as an event.
+    func noteUnannounced() { foreign.withLock { $0.count += 1 } }
 
     private func markApplied(_ sequence: Int64?, _ records: RecordWriter) throws {
         try records.reader.connection.statement(

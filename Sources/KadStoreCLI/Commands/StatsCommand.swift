@@ -12,10 +12,12 @@ struct StatsCommand: AsyncParsableCommand {
               kadstore stats --db lab.db --json
 
             JSON: {version, path, network: {name, scope, keyDerivation, keyBits}, createdAtMs, peerCap, peers, \
-            answered, unverified, failing, backedOff, openBreakers, addresses, peersWithoutAddress, candidates, \
-            tombstones, identities, contacts, replacements, firstSeenMs, lastSeenMs, lastOkMs, rttUs: {count, p10, \
+            answered, unverified, failing, backedOff, openBreakers, heldFailures, addresses, peersWithoutAddress, \
+            candidates, tombstones, identities, contacts, replacements, firstSeenMs, lastSeenMs, lastOkMs, rttUs: {count, p10, \
             p50, p90, p99} or null, failures: [{class, count}], sources, agents, protocolSets: [{name, count}] (the \
-            10 most frequent), fileBytes, logBytes, bytesPerPeer, schema}
+            10 most frequent), onlineMs, lookups: {count, queries, answers, failures, timeouts, skipped, ends: [{reason, \
+            count}], recent: {count, durationMs, queries, timeouts, hops: {p50, p90, p99} or null} (the last 1,024)}, \
+            fileBytes, logBytes, bytesPerPeer, schema}
             """)
 
     @OptionGroup var output: OutputOptions
@@ -55,7 +57,8 @@ struct StatsCommand: AsyncParsableCommand {
             "peers": .int(statistics.peers), "answered": .int(statistics.answered),
             "unverified": .int(statistics.unverified), "failing": .int(statistics.failing),
             "backedOff": .int(statistics.backedOff), "openBreakers": .int(statistics.openBreakers),
-            "addresses": .int(statistics.addresses), "peersWithoutAddress": .int(statistics.peersWithoutAddress),
+            "heldFailures": .int(statistics.heldFailures), "addresses": .int(statistics.addresses),
+            "peersWithoutAddress": .int(statistics.peersWithoutAddress),
             "candidates": .int(statistics.candidates), "tombstones": .int(statistics.tombstones),
             "identities": .int(statistics.identities), "contacts": .int(statistics.contacts),
             "replacements": .int(statistics.replacements), "firstSeenMs": .optional(statistics.firstSeen?.milliseconds),
@@ -63,8 +66,28 @@ struct StatsCommand: AsyncParsableCommand {
             "lastOkMs": .optional(statistics.lastOK?.milliseconds), "rttUs": rtt ?? .null,
             "failures": named(statistics.failures, "class"), "sources": named(statistics.sources),
             "agents": named(statistics.agents), "protocolSets": named(statistics.protocols),
+            "onlineMs": .int(statistics.onlineMilliseconds), "lookups": json(statistics.lookups),
             "fileBytes": .int(statistics.fileBytes), "logBytes": .int(statistics.logBytes),
             "bytesPerPeer": statistics.bytesPerPeer.map(JSON.double) ?? .null, "schema": .int(statistics.schema),
+        ])
+    }
+
+    private static func json(_ lookups: LookupHistory) -> JSON {
+        func spread(_ cost: (LookupSummary) -> Int64) -> JSON {
+            guard let spread = lookups.spread(cost) else { return .null }
+            return .object(["p50": .int(spread.p50), "p90": .int(spread.p90), "p99": .int(spread.p99)])
+        }
+        return .object([
+            "count": .int(lookups.count), "queries": .int(lookups.total(\.queries)),
+            "answers": .int(lookups.total(\.answers)), "failures": .int(lookups.total(\.failures)),
+            "timeouts": .int(lookups.total(\.timeouts)), "skipped": .int(lookups.total(\.skipped)),
+            "ends": .array(
+                lookups.totals.map { .object(["reason": .string($0.reason.name), "count": .int($0.lookups)]) }),
+            "recent": .object([
+                "count": .int(lookups.recent.count), "durationMs": spread(\.milliseconds),
+                "queries": spread { Int64($0.queries) }, "timeouts": spread { Int64($0.timeouts) },
+                "hops": spread { Int64($0.hops) },
+            ]),
         ])
     }
 }

@@ -30,7 +30,11 @@ struct StatisticsView {
         if let last = statistics.lastSeen { lines.append(field("last seen", date(last))) }
         if let answer = statistics.lastOK { lines.append(field("last answer", date(answer))) }
         if let rtt = statistics.rtt { lines.append(field("round trip", text(rtt))) }
+        if statistics.onlineMilliseconds > 0 {
+            lines.append(field("node online", "\(Span.text(milliseconds: statistics.onlineMilliseconds)) in all"))
+        }
         lines.append(field("file", file(statistics)))
+        lines += lookups(statistics.lookups)
         lines += list("Failures", statistics.failures)
         lines += list("Sources", statistics.sources)
         lines += list("Agents", statistics.agents)
@@ -59,6 +63,9 @@ struct StatisticsView {
         if statistics.openBreakers > 0 {
             lines.append(field("breakers", "\(terminal.count(statistics.openBreakers)) not closed"))
         }
+        if statistics.heldFailures > 0 {
+            lines.append(field("held back", terminal.count(statistics.heldFailures, "failure") + " not yet counted"))
+        }
         return lines
     }
 
@@ -82,6 +89,31 @@ struct StatisticsView {
         }
         if statistics.logBytes > 0 { text += ", log \(terminal.bytes(statistics.logBytes))" }
         return text + ", schema \(statistics.schema)"
+    }
+
+    private func lookups(_ lookups: LookupHistory) -> [String] {
+        guard lookups.count > 0 else { return [] }
+        let ends = lookups.totals.map { "\(terminal.count($0.lookups)) \($0.reason.name)" }
+        var lines = [
+            "", terminal.paint("Lookups", .bold),
+            field("  finished", "\(terminal.count(lookups.count)) (\(ends.joined(separator: ", ")))"),
+            field(
+                "  queries",
+                "\(terminal.count(lookups.total(\.queries))), \(terminal.count(lookups.total(\.timeouts))) timed out, "
+                    + "\(terminal.count(lookups.total(\.skipped))) peers spared"),
+        ]
+        func spread(_ name: String, _ text: (Int64) -> String, _ cost: (LookupSummary) -> Int64) {
+            guard let spread = lookups.spread(cost) else { return }
+            lines.append(
+                field(
+                    "  \(name)",
+                    "\(text(spread.p50)) median, 90 % below \(text(spread.p90)), 99 % below \(text(spread.p99))"))
+        }
+        lines.append(field("  of the last", "\(terminal.count(lookups.recent.count)):"))
+        spread("duration", { Span.text(milliseconds: $0) }, \.milliseconds)
+        spread("queries", { terminal.count($0) }, { Int64($0.queries) })
+        spread("hops", { terminal.count($0) }, { Int64($0.hops) })
+        return lines
     }
 
     private func list(_ title: String, _ entries: [Statistics.Named]) -> [String] {

@@ -92,7 +92,10 @@ struct NativeLines {
         case .tombstone: counts.tombstones += 1
         case .identity: counts.identities += 1
         case .bucket: counts.buckets += 1
-        case .header, .footer: break
+        case .held: counts.held += 1
+        case .session: counts.sessions += 1
+        case .lookup: counts.lookups += 1
+        case .header, .witnesses, .lookupTotals, .footer: break
         }
     }
 
@@ -127,6 +130,10 @@ private final class NativeReader: FormatReader {
             case .record(.tombstone): return .note(.restoreOnly("tombstones"))
             case .record(.identity): return .note(.restoreOnly("identities"))
             case .record(.bucket): return .note(.restoreOnly("buckets"))
+            case .record(.held): return .note(.restoreOnly("held failures"))
+            case .record(.session): return .note(.restoreOnly("sessions"))
+            case .record(.lookup): return .note(.restoreOnly("lookups"))
+            case .record(.witnesses), .record(.lookupTotals): continue
             case .bad(let reason, let excerpt):
                 return .rejected(Rejection(place: lines.place, reason: reason, excerpt: excerpt))
             case .footer(nil): return .note(.verified)

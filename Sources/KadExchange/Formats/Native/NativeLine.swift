@@ -80,6 +80,10 @@ struct NativeLine {
         }
     }
 
+    mutating func member(_ name: String, _ group: NetworkGroup?) {
+        if let group { member(name, Hex.encode(group.bytes)) }
+    }
+
     private mutating func quoted(_ name: String, _ body: (inout [UInt8]) -> Void) {
         begin(name)
         bytes.append(UInt8(ascii: "\""))
@@ -138,11 +142,34 @@ extension NativeLine {
 
     mutating func members(_ contact: Contact, _ network: Network) {
         member("key", contact.key, network)
-        if let group = contact.networkGroup { member("group", Hex.encode(group.bytes)) }
+        member("group", contact.networkGroup)
         member("firstSeenMs", contact.firstSeen)
         member("lastSeenMs", contact.lastSeen)
         member("lastOkMs", contact.lastOK)
         if contact.isVerified { member("verified", 1) }
         member("failures", nonzero: contact.consecutiveFailures)
+    }
+    mutating func members(_ held: OutageGuard.Held, _ network: Network) {
+        member("held", held.key, network)
+        member("class", held.failureClass.name)
+        member("atMs", held.at)
+        member("group", held.group)
+        if held.isWitnessed { member("witnessed", 1) }
+        member("count", held.count)
+        member("redialledAtMs", held.redialledAt)
+    }
+
+    mutating func members(_ summary: LookupSummary) {
+        member("lookup", summary.finishedAt)
+        member("reason", summary.reason.name)
+        if let identity = summary.identity { member("identity", identity) }
+        member("durationMs", nonzero: summary.milliseconds)
+        for (name, path) in LookupSummary.members { member(name.description, nonzero: summary[keyPath: path]) }
+    }
+
+    mutating func members(_ totals: LookupTotals) {
+        member("lookupTotals", totals.reason.name)
+        member("durationMs", nonzero: totals.milliseconds)
+        for (name, path) in LookupTotals.members { member(name.description, nonzero: totals[keyPath: path]) }
     }
 }

@@ -44,6 +44,33 @@ struct NativeParser {
                 index: Int(index), refreshedAt: fields.refreshedAt, live: fields.live,
                 replacements: fields.replacements)
             return .bucket(bucket, identity: try need(fields.identity, "identity"))
+        case .held:
+            return .held(
+                OutageGuard.Held(
+                    key: try need(fields.key, "held"), group: fields.group,
+                    failureClass: try need(fields.failureClass, "class"), at: try need(fields.at, "atMs"),
+                    isWitnessed: (fields.witnessed ?? 0) != 0, count: try fields.count(fields.count, "count"),
+                    redialledAt: fields.redialledAt))
+        case .witnesses: return .witnesses(fields.witnesses, canaryAt: fields.canaryAt)
+        case .session:
+            return .session(
+                OnlineTime.Session(
+                    start: try need(fields.startedAt, "session"), end: try need(fields.endedAt, "endedAtMs")))
+        case .lookup:
+            var summary = LookupSummary(
+                identity: fields.identity, finishedAt: try need(fields.finishedAt, "lookup"),
+                reason: try need(fields.reason, "reason"), milliseconds: fields.duration ?? 0)
+            for (name, path) in LookupSummary.members {
+                summary[keyPath: path] = try fields.lookupCount(name.description)
+            }
+            return .lookup(summary)
+        case .lookupTotals:
+            var totals = LookupTotals(
+                reason: try need(fields.reason, "lookupTotals"), milliseconds: fields.duration ?? 0)
+            for (name, path) in LookupTotals.members {
+                totals[keyPath: path] = try fields.lookupCount(name.description)
+            }
+            return .lookupTotals(totals)
         case .footer:
             guard let counts = fields.counts, let hash = fields.sha256 else { throw .missing("sha256") }
             return .footer(counts, sha256: hash)
@@ -60,7 +87,8 @@ struct NativeParser {
 /// The members of a line, of whatever kind it is.
 private struct NativeFields {
     enum Kind {
-        case header, peer, candidate, tombstone, identity, bucket, footer
+        case header, peer, candidate, tombstone, identity, bucket, held, witnesses, session, lookup, lookupTotals,
+            footer
     }
 
     var kind: Kind?
@@ -78,6 +106,14 @@ private struct NativeFields {
     var replacements: [Contact] = []
     var counts: NativeCounts?
     var sha256: [UInt8]?
+    // Of what a node remembers beside its peers.
+    var group: NetworkGroup?
+    var failureClass: FailureClass?
+    var at, redialledAt, canaryAt, startedAt, endedAt, finishedAt: Instant?
+    var witnessed, count, duration: Int64?
+    var witnesses: [OutageGuard.Witness] = []
+    var reason: LookupSummary.Reason?
+    var lookupCounts: [String: Int64] = [:]
     // Of the header.
     var schema, keyBits: Int64?
     var networkName, scope, derivation, idText: String?
@@ -175,9 +211,60 @@ private struct NativeFields {
         } else if name.equals("sha256") {
             sha256 = Hex.decode(try reader.string("sha256"))
         } else {
+            try takeEngine(name, &reader, network)
+        }
+    }
+
+    private mutating func takeEngine(
+        _ name: JSONReader.Text, _ reader: inout JSONReader, _ network: Network
+    ) throws(RejectionReason) {
+        if name.equals("held") {
+            kind = .held
+            key = try reader.key("held", network)
+        } else if name.equals("class") {
+            failureClass = try reader.failureClass("class")
+        } else if name.equals("atMs") {
+            at = try reader.instant("atMs")
+        } else if name.equals("group") {
+            group = try reader.group("group")
+        } else if name.equals("witnessed") {
+            witnessed = try reader.number("witnessed")
+        } else if name.equals("count") {
+            count = try reader.number("count")
+        } else if name.equals("redialledAtMs") {
+            redialledAt = try reader.instant("redialledAtMs")
+        } else if name.equals("witnesses") {
+            kind = .witnesses
+            witnesses = try reader.list("witnesses") { (reader) throws(RejectionReason) in
+                try OutageGuard.Witness(&reader)
+            }
+        } else if name.equals("canaryAtMs") {
+            canaryAt = try reader.instant("canaryAtMs")
+        } else if name.equals("session") {
+            kind = .session
+            startedAt = try reader.instant("session")
+        } else if name.equals("endedAtMs") {
+            endedAt = try reader.instant("endedAtMs")
+        } else if name.equals("lookup") {
+            kind = .lookup
+            finishedAt = try reader.instant("lookup")
+        } else if name.equals("lookupTotals") {
+            kind = .lookupTotals
+            reason = try reader.lookupReason("lookupTotals")
+        } else if name.equals("reason") {
+            reason = try reader.lookupReason("reason")
+        } else if name.equals("durationMs") {
+            duration = try reader.number("durationMs")
+        } else if let member = Self.lookupMembers.first(where: { name.equals($0) }) {
+            lookupCounts[member.description] = try reader.number(member.description)
+        } else {
             try takeHeader(name, &reader)
         }
     }
+
+    private static let lookupMembers = LookupSummary.members.map(\.name) + LookupTotals.members.map(\.name)
+
+    func lookupCount(_ name: String) throws(RejectionReason) -> Int { try count(lookupCounts[name], name) }
 
     private mutating func takeHeader(_ name: JSONReader.Text, _ reader: inout JSONReader) throws(RejectionReason) {
         if name.equals("kadstore") {

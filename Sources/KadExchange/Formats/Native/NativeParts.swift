@@ -131,8 +131,7 @@ extension Contact {
             if name.equals("key") {
                 key = try reader.key("key", network)
             } else if name.equals("group") {
-                group = Hex.decode(try reader.string("group")).flatMap(NetworkGroup.init(bytes:))
-                if group == nil { throw .wrongType("group", expected: "a network group") }
+                group = try reader.group("group")
             } else if name.equals("firstSeenMs") {
                 first = try reader.instant("firstSeenMs")
             } else if name.equals("lastSeenMs") {
@@ -153,6 +152,27 @@ extension Contact {
         self.init(
             key: key, networkGroup: group, firstSeen: first, lastSeen: last, lastOK: ok, isVerified: isVerified,
             consecutiveFailures: Int(clamping: failures))
+    }
+}
+
+extension OutageGuard.Witness {
+    init(_ reader: inout JSONReader) throws(RejectionReason) {
+        var group: NetworkGroup?
+        var at: Instant?
+        var since: Instant?
+        try reader.members("witnesses") { (name, reader) throws(RejectionReason) in
+            if name.equals("group") {
+                group = try reader.group("group")
+            } else if name.equals("atMs") {
+                at = try reader.instant("atMs")
+            } else if name.equals("sinceMs") {
+                since = try reader.instant("sinceMs")
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let at else { throw .missing("atMs") }
+        self.init(group: group, at: at, since: since)
     }
 }
 
@@ -194,6 +214,12 @@ extension NativeCounts {
                 counts.identities = try reader.count("identities")
             } else if name.equals("buckets") {
                 counts.buckets = try reader.count("buckets")
+            } else if name.equals("held") {
+                counts.held = try reader.count("held")
+            } else if name.equals("sessions") {
+                counts.sessions = try reader.count("sessions")
+            } else if name.equals("lookups") {
+                counts.lookups = try reader.count("lookups")
             } else {
                 try reader.skip()
             }

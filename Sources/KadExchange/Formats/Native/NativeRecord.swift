@@ -4,13 +4,20 @@ import Multiformats
 
 /// The records of the native format, one a line; the first member tells the kind.
 ///
-///     header     {"kadstore":"peers","schema":1,"network":…,"scope":…,"keyDerivation":…,"keyBits":…,"idText":…,"clock":…}
+///     header     {"kadstore":"peers","schema":2,"network":…,"scope":…,"keyDerivation":…,"keyBits":…,"idText":…,"clock":…}
 ///     peer       {"peer":<id>,"key":<hex>,"firstSeenMs":…,"lastSeenMs":…,…,"addresses":[…],"failures":[…],"backoff":{…}}
 ///     candidate  {"candidate":<multiaddr>,"firstSeenMs":…,"lastSeenMs":…,"lastTriedMs":…,"tries":…,"source":…}
 ///     tombstone  {"tombstone":<key>,"droppedAtMs":…,"streakMilli":…,"notBeforeMs":…,"waitMs":…}
 ///     identity   {"identity":<number>,"id":<id>,"key":<hex>,"label":…,"createdAtMs":…}
 ///     bucket     {"bucket":<index>,"identity":<number>,"refreshedAtMs":…,"live":[…],"replacements":[…]}
-///     footer     {"end":{"peers":…,"candidates":…,"tombstones":…,"identities":…,"buckets":…},"sha256":<hex>}
+///     held       {"held":<key>,"class":…,"atMs":…,"group":<hex>,"witnessed":…,"count":…,"redialledAtMs":…}
+///     witnesses  {"witnesses":[{"group":<hex>,"atMs":…,"sinceMs":…}],"canaryAtMs":…}
+///     session    {"session":<startedAtMs>,"endedAtMs":…}
+///     lookup     {"lookup":<finishedAtMs>,"reason":…,"identity":<number>,"durationMs":…,"queries":…,"answers":…,…}
+///     totals     {"lookupTotals":<reason>,"lookups":…,"durationMs":…,"queries":…,"answers":…,…}
+///     footer     {"end":{"peers":…,"candidates":…,"tombstones":…,"identities":…,"buckets":…,"held":…,…},"sha256":<hex>}
+///
+/// Schema 1 had neither of held, witnesses, session, lookup and totals.
 ///
 /// Instants are Unix milliseconds, round-trip times microseconds. What is absent is nothing: no stamp, zero, no text. An id
 /// that the network's text cannot express stands as `hex:<digits>`. The footer's hash is of all bytes before its line.
@@ -21,12 +28,17 @@ enum NativeRecord {
     case tombstone(Tombstone)
     case identity(number: Int64, id: PeerID, key: Key, label: String, createdAt: Instant)
     case bucket(BucketSnapshot, identity: Int64)
+    case held(OutageGuard.Held)
+    case witnesses([OutageGuard.Witness], canaryAt: Instant?)
+    case session(OnlineTime.Session)
+    case lookup(LookupSummary)
+    case lookupTotals(LookupTotals)
     case footer(NativeCounts, sha256: [UInt8])
 }
 
 /// The first line.
 struct NativeHeader: Hashable {
-    static let schema: Int64 = 1
+    static let schema: Int64 = 2
 
     var network: Network
     var scope: Scope
@@ -97,6 +109,9 @@ struct NativeCounts: Hashable {
     var tombstones: Int64 = 0
     var identities: Int64 = 0
     var buckets: Int64 = 0
+    var held: Int64 = 0
+    var sessions: Int64 = 0
+    var lookups: Int64 = 0
 }
 
 /// Ids as the native format writes them: in the network's text where that reads back, as hexadecimal elsewhere.

@@ -111,6 +111,39 @@ final class NativeWriter: FormatWriter {
         }
     }
 
+    func append(_ held: OutageGuard.Held, to output: inout [UInt8]) {
+        counts.held += 1
+        line(&output) { $0.members(held, context.network) }
+    }
+
+    func append(_ witnesses: [OutageGuard.Witness], canaryAt: Instant?, to output: inout [UInt8]) {
+        guard !witnesses.isEmpty || canaryAt != nil else { return }
+        line(&output) { line in
+            line.array("witnesses", witnesses) { line, witness in
+                line.object { line in
+                    line.member("group", witness.group)
+                    line.member("atMs", witness.at)
+                    line.member("sinceMs", witness.since)
+                }
+            }
+            line.member("canaryAtMs", canaryAt)
+        }
+    }
+
+    func append(_ session: OnlineTime.Session, to output: inout [UInt8]) {
+        counts.sessions += 1
+        line(&output) { line in
+            line.member("session", session.start)
+            line.member("endedAtMs", session.end)
+        }
+    }
+
+    func append(_ lookups: LookupHistory, to output: inout [UInt8]) {
+        counts.lookups += Int64(lookups.recent.count)
+        for summary in lookups.recent { line(&output) { $0.members(summary) } }
+        for totals in lookups.totals { line(&output) { $0.members(totals) } }
+    }
+
     func end(_ output: inout [UInt8]) {
         let digest = Hex.encode(hash.finalize())
         line(&output) { line in
@@ -120,6 +153,9 @@ final class NativeWriter: FormatWriter {
                 line.member("tombstones", counts.tombstones)
                 line.member("identities", counts.identities)
                 line.member("buckets", counts.buckets)
+                line.member("held", nonzero: counts.held)
+                line.member("sessions", nonzero: counts.sessions)
+                line.member("lookups", nonzero: counts.lookups)
             }
             line.member("sha256", digest)
         }

@@ -1,0 +1,125 @@
+import Foundation
+import Kademlia
+import Multiformats
+import Testing
+
+@testable import KadStore
+
+/// Files of earlier schemas, as they were written then.
+enum OldFile {
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Fixtures/stores")
+
+    /// Makes the file of a schema version.
+    static func make(_ name: String, at path: String) throws {
+        let sql = try String(contentsOf: folder.appendingPathComponent(name + ".sql"), encoding: .utf8)
+        let connection = try Connection(path: path, access: .create)
+        try connection.execute("PRAGMA journal_mode = WAL")
+        // Defensive connections refuse to write the schema's own tables; a dump does nothing of the kind.
+        try connection.execute(sql)
+    }
+
+    /// Every row of a table, as text.
+    static func rows(_ connection: Connection, _ table: String) throws -> [[String]] {
+        let query = try connection.prepare("SELECT * FROM \(table)")
+        let columns = try connection.prepare("SELECT count(*) FROM pragma_table_info('\(table)')")
+        guard try columns.step() else { return [] }
+        let count = Int32(columns.int64(0))
+        var rows: [[String]] = []
+        while try query.step() { rows.append((0..<count).map { query.isNull($0) ? "null" : "\(query.array($0))" }) }
+        return rows
+    }
+}
+
+@Suite("A file of an earlier schema")
+struct MigrationTests {
+    private static let tables = [
+        "network", "clock", "writer", "agent", "protocol_set", "source", "peer", "failure", "backoff", "candidate",
+        "tombstone", "identity", "bucket", "member",
+    ]
+
+    @Test("is upgraded when it is opened for writing, every row as it was")
+    func upgrade() async throws {
+        let scratch = Scratch()
+        try OldFile.make("V0001", at: scratch.path())
+        let before = try Self.tables.map { try OldFile.rows(Connection(path: scratch.path(), access: .readOnly), $0) }
+        #expect(before.map(\.count).reduce(0, +) > 20)
+        let store = try await Store.open(scratch.path())
+        let connection = try Connection(path: scratch.path(), access: .readOnly)
+        for (table, rows) in zip(Self.tables, before) {
+            #expect(try OldFile.rows(connection, table) == rows, "\(table)")
+        }
+        #expect(try connection.integer("PRAGMA user_version") == Int64(Migrator.latest))
+        #expect(try connection.integer("SELECT count(*) FROM migration") == Int64(Migrator.latest))
+
+        #expect(try await store.check(full: true).problems == [])
+        #expect(try store.peerCount() == 6)
+        #expect(try store.heldFailures() == [])
+        #expect(try store.sessions() == OnlineTime())
+        #expect(try store.lookupStatistics() == LookupHistory())
+        #expect(try store.clock()?.bootID == "boot-1")
+        let identity = try #require(try store.identities().first)
+        #expect(try store.routingTable(of: identity, configuration: store.tableConfiguration).table.count == 4)
+
+        let peer = try #require(try store.peers().peers.last).peer
+        try store.record(.held(.test(peer.key)))
+        try store.record(.lookedUp(.test(1, identity: identity.number)))
+        try store.record(.forgotten(try store.peers().peers[0].peer, leaving: nil))
+        try await store.flush()
+        #expect(try store.peerCount() == 5)
+        #expect(try store.heldFailures().map(\.key) == [peer.key])
+        #expect(try await store.check(full: true).problems == [])
+        try await store.close()
+    }
+
+    @Test("opened for reading says what it is and what to do, and stays as it is")
+    func reading() async throws {
+        let scratch = Scratch()
+        try OldFile.make("V0001", at: scratch.path())
+        let error = await #expect(throws: StoreError.self) { try await Store.open(scratch.path(), mode: .readOnly) }
+        #expect(error == .olderSchema(path: scratch.path(), found: 1, supported: Migrator.latest))
+        #expect(error?.description.contains("Open it once for writing") == true)
+        let connection = try Connection(path: scratch.path(), access: .readOnly)
+        #expect(try connection.integer("PRAGMA user_version") == 1)
+    }
+
+    @Test("is upgraded once by many openers at once")
+    func race() async throws {
+        let scratch = Scratch()
+        let path = scratch.path()
+        try OldFile.make("V0001", at: path)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0..<6 {
+                group.addTask {
+                    let store = try await Store.open(path)
+                    try store.record(.lookedUp(.test(index)))
+                    try await store.close()
+                }
+            }
+            try await group.waitForAll()
+        }
+        let store = try await Store.open(path)
+        #expect(try store.lookupStatistics().count == 6)
+        #expect(try await store.check(full: true).problems == [])
+        try await store.close()
+    }
+
+    @Test("that is cut off in its upgrade is the old file, whole")
+    func cutOff() async throws {
+        let scratch = Scratch()
+        try OldFile.make("V0001", at: scratch.path())
+        do {
+            // A table that the upgrade will make is there already: it fails halfway.
+            let connection = try Connection(path: scratch.path(), access: .readWrite)
+            try connection.execute("CREATE TABLE lookup_total (reason)")
+        }
+        await #expect(throws: StoreError.self) { try await Store.open(scratch.path()) }
+        let connection = try Connection(path: scratch.path(), access: .readWrite)
+        #expect(try connection.integer("PRAGMA user_version") == 1)
+        #expect(try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('tally', 'held')") == 0)
+        try connection.execute("DROP TABLE lookup_total")
+        let store = try await Store.open(scratch.path())
+        #expect(try await store.check(full: true).problems == [])
+        try await store.close()
+    }
+}
