@@ -8,7 +8,7 @@ let package = Package(
         .library(name: "Kademlia", targets: ["Kademlia"]),
         .library(name: "KadStore", targets: ["KadStore", "Multiformats"]),
         .library(name: "KadExchange", targets: ["KadExchange"]),
-        .library(name: "KadNode", targets: ["KadNode", "KadStore", "Kademlia", "Multiformats"]),
+        .library(name: "KadNode", targets: ["KadNode", "KadEngine", "KadStore", "Multiformats"]),
         .library(name: "KadSimulator", targets: ["KadSimulator"]),
         .executable(name: "kadstore", targets: ["KadStoreCLI"]),
     ],

@@ -107,9 +107,7 @@ struct ImportPolicy {
 
     /// Names and relayed addresses are left for a dialler to resolve.
     private func isUsable(_ address: Multiaddr) -> Bool {
-        if options.allowsUnroutable { return true }
-        guard let ip = address.ipAddress, !address.isRelayed else { return true }
-        return store.scope.admits(ip) && address.port != 0
+        options.allowsUnroutable || address.isRelayed || store.scope.admits(address)
     }
 
     private func arrangeStamps(_ peer: inout ImportedPeer, _ report: inout ImportReport) -> RejectionReason? {

@@ -102,4 +102,11 @@ public enum Scope: String, Hashable, Sendable, CaseIterable {
         default: false
         }
     }
+
+    /// Whether an address may be stored, and somebody be sent there. Names are left for a dialler to resolve; of a relayed
+    /// address it is the relay's that counts.
+    public func admits(_ address: Multiaddr) -> Bool {
+        guard let ip = address.ipAddress else { return true }
+        return admits(ip) && address.port != 0
+    }
 }

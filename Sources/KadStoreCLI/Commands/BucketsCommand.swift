@@ -61,24 +61,11 @@ struct BucketsCommand: AsyncParsableCommand {
             Messages.note(target.explanation(in: store.network, .standardError))
             return [try TablePicture(of: store, around: target.key, now: now)]
         }
-        let identities = try chosen(from: store.identities(), store.network)
+        let identities = try IdentityChoice.identities(identity, of: store)
         if identities.isEmpty {
             Messages.note("No node has kept its table here: all peers, around key zero. Choose another with --near.")
             return [try TablePicture(of: store, around: .zero, now: now)]
         }
         return try identities.map { try TablePicture(of: store, identity: $0, now: now) }
-    }
-
-    private func chosen(from identities: [Identity], _ network: Network) throws -> [Identity] {
-        guard let identity else { return identities }
-        let matches = identities.filter {
-            String($0.number) == identity || $0.label == identity || network.idEncoding.encode($0.peer.id) == identity
-        }
-        guard matches.isEmpty else { return matches }
-        let names = identities.map { "\($0.number) (\($0.label.isEmpty ? "no label" : $0.label))" }
-        throw CommandError.noSuchIdentity(
-            "no identity '\(identity)' in the store."
-                + (names.isEmpty ? " It has none." : " It has: \(names.joined(separator: ", ")).")
-        )
     }
 }

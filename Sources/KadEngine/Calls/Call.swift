@@ -1,0 +1,65 @@
+import KadStore
+import Kademlia
+import Multiformats
+
+/// One dial with one request, as the engine asks for it. Whoever carries it out reports one ``CallOutcome``.
+public struct Call: Hashable, Sendable {
+    public let peer: Peer
+    /// Where the peer may be, in the order to try. Never empty.
+    public let addresses: [Multiaddr]
+    public let request: Request
+    /// How long until the engine gives up by itself. It then says so with ``Action/cancel(_:)``.
+    public let timeoutMilliseconds: Int64
+}
+
+/// What is asked of a peer.
+public enum Request: Hashable, Sendable {
+    /// The peers that it knows nearest to a target (FIND_NODE).
+    case findNode(LookupTarget)
+    /// Whether it lives.
+    case ping
+}
+
+/// What a lookup is for.
+public struct LookupTarget: Hashable, Sendable {
+    /// The point in the key space.
+    public let key: Key
+    /// The bytes whose key it is, where the network asks for them rather than for the key (libp2p).
+    public let preimage: [UInt8]?
+
+    public init(key: Key, preimage: [UInt8]? = nil) {
+        self.key = key
+        self.preimage = preimage
+    }
+
+    /// A peer's id as a target.
+    public init(_ peer: Peer) { self.init(key: peer.key, preimage: Array(peer.id.bytes)) }
+}
+
+/// Names a call until its outcome is reported.
+public struct CallID: Hashable, Comparable, Sendable {
+    let number: UInt64
+    public static func < (left: CallID, right: CallID) -> Bool { left.number < right.number }
+}
+
+/// What became of a call.
+public enum CallOutcome: Hashable, Sendable {
+    /// The peer answered from `address`, after `rttMicroseconds`, and named others.
+    case answered(address: Multiaddr?, rttMicroseconds: Int64, named: [NamedPeer])
+    /// It failed, at `address` where one address is to blame.
+    case failed(FailureClass, address: Multiaddr?)
+}
+
+/// A peer as another peer's answer names it: bytes from the wire, not yet believed.
+public struct NamedPeer: Hashable, Sendable {
+    public var id: [UInt8]
+    public var addresses: [Multiaddr]
+    /// The key that the wire states for the peer, in networks whose messages state one.
+    public var key: [UInt8]?
+
+    public init(id: [UInt8], addresses: [Multiaddr], key: [UInt8]? = nil) {
+        self.id = id
+        self.addresses = addresses
+        self.key = key
+    }
+}

@@ -1,0 +1,156 @@
+import KadStore
+import Kademlia
+import Multiformats
+
+extension NodeEngine {
+    /// Whether a peer may be dialled now, and where. A half-open trial is granted here, and recorded before the dial: a
+    /// crash in the middle of it leaves the peer waiting, not wedged.
+    func admit(_ record: PeerRecord) -> [Multiaddr]? {
+        let addresses = record.dialableAddresses(at: now, policy: configuration.failures)
+            .filter(store.scope.admits)
+        guard !addresses.isEmpty else { return nil }
+        guard configuration.usesHistory, var backoff = current(record) else { return addresses }
+        switch backoff.dialVerdict(at: now, policy: configuration.failures) {
+        case .allowed: return addresses
+        case .trial:
+            guard backoff.grantTrial(at: now, policy: configuration.failures, using: &generator) else { return nil }
+            trials.insert(record.key)
+            remember(.backoff(record.peer, backoff))
+            return addresses
+        case .waiting, .breakerOpen, .trialUnderWay: return nil
+        }
+    }
+
+    /// Makes a call. While our own machine is what fails, it waits.
+    func call(
+        _ peer: Peer, at addresses: [Multiaddr], _ request: Request, for purpose: OpenCall.Purpose,
+        until deadline: Uptime, lane: ProbePacer.Lane? = nil
+    ) {
+        var open = OpenCall(
+            id: calls.nextID(), peer: peer, addresses: addresses, request: request, purpose: purpose, startedAt: uptime,
+            deadline: deadline, lane: lane)
+        if let until = throttle.until, until > uptime { open.retryAt = until }
+        calls.insert(open)
+        if open.retryAt == nil { send(open) }
+    }
+
+    private func send(_ open: OpenCall) {
+        actions.append(
+            .call(
+                open.id,
+                Call(
+                    peer: open.peer, addresses: open.addresses, request: open.request,
+                    timeoutMilliseconds: max(1, open.deadline.millisecondsSince(uptime)))))
+    }
+
+    func cancelCall(_ id: CallID) {
+        guard forget(id) != nil else { return }
+        actions.append(.cancel(id))
+    }
+
+    private func forget(_ id: CallID) -> OpenCall? {
+        guard let open = calls.remove(id) else { return nil }
+        if let lane = open.lane { upkeep.pacer.release(lane) }
+        return open
+    }
+
+    /// Tries again what waited, and gives up what has run out.
+    func tickCalls() {
+        for open in calls.due(at: uptime) {
+            if open.deadline <= uptime {
+                expire(open.id)
+            } else {
+                calls.wait(open.id, until: nil)
+                send(open)
+            }
+        }
+    }
+
+    /// The time of a call is over.
+    func expire(_ id: CallID) {
+        actions.append(.cancel(id))
+        finish(id, .failed(.timeout, address: nil))
+    }
+
+    /// A try has ended: tries again where the class allows it and time is left, and reports one outcome otherwise.
+    func complete(_ id: CallID, _ outcome: CallOutcome) {
+        guard let open = calls[id], open.retryAt == nil else { return }
+        if case .failed(let failureClass, _) = outcome, let delay = retryDelay(after: failureClass, of: open) {
+            let retry = uptime.advanced(byMilliseconds: delay)
+            if retry < open.deadline {
+                calls.countFailure(id)
+                calls.wait(id, until: retry)
+                return
+            }
+        }
+        finish(id, outcome)
+    }
+
+    private func retryDelay(after failureClass: FailureClass, of open: OpenCall) -> Int64? {
+        if failureClass == .local {
+            throttle.failed(at: uptime)
+            return throttle.until?.millisecondsSince(uptime)
+        }
+        guard configuration.failures[failureClass].isRetriedInCall, open.failures < RetrySchedule.maximumRetries else {
+            return nil
+        }
+        return RetrySchedule.delayMilliseconds(attempt: open.failures, using: &generator)
+    }
+
+    /// The call's one outcome: remembered, and told to whoever asked for it.
+    private func finish(_ id: CallID, _ outcome: CallOutcome) {
+        guard let open = forget(id) else { return }
+        switch outcome {
+        case .answered(let address, let rtt, let named):
+            let reply = screen.screen(named, from: open.peer)
+            if let fault = reply.fault {
+                actions.append(.note(.badReply(open.peer, fault)))
+                return fail(open, .badResponse, at: address)
+            }
+            succeed(open, from: address, rtt: max(0, rtt), naming: reply.named)
+        case .failed(let failureClass, let address):
+            fail(open, failureClass, at: address)
+        }
+    }
+
+    private func succeed(
+        _ open: OpenCall, from address: Multiaddr?, rtt: Int64, naming named: [ReplyScreen.Named]
+    ) {
+        throttle.succeeded()
+        answers += 1
+        if population == nil { population = RTTEstimate(first: rtt) } else { population?.observe(rtt) }
+        charge(answerOf: open.peer, from: address, rtt: rtt)
+        learn(named, from: open.peer)
+        switch open.purpose {
+        case .lookup(let id): lookupAnswered(id, open.peer, rtt, named)
+        case .canary: carryOut(outage.canary(answered: true, at: now))
+        case .warmStart, .contact, .redial: break
+        }
+        warmStartAnswered(open.peer.key)
+    }
+
+    private func fail(_ open: OpenCall, _ failureClass: FailureClass, at address: Multiaddr?) {
+        // A redial tells the guard alone: the failure that it is about is held already.
+        if open.purpose == .redial {
+            carryOut(outage.redialled(open.peer.key, failed: true, at: now))
+            return
+        }
+        charge(failureOf: open.peer, failureClass, at: address)
+        switch open.purpose {
+        case .canary: carryOut(outage.canary(answered: false, at: now))
+        case .lookup(let id): lookupFailed(id, open.peer, failureClass)
+        case .warmStart, .contact, .redial: break
+        }
+        warmStartFailed(open.peer.key)
+    }
+
+    /// What a peer told: remembered as hearsay, within the sender's share.
+    private func learn(_ named: [ReplyScreen.Named], from sender: Peer) {
+        let source = sourceName(sender)
+        for entry in named where !upkeep.heardLately(entry.peer.key, entry.addresses, at: uptime) {
+            guard gossip.takes(1, from: .peer(sender.key), at: uptime) else { return }
+            remember(.heard(entry.peer, addresses: entry.addresses, source: source, at: now))
+            carryOut(table.heard(of: entry.peer.key, in: entry.addresses.first.flatMap(group), at: now))
+        }
+    }
+}

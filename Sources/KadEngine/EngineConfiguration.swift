@@ -1,0 +1,38 @@
+import KadStore
+import Kademlia
+
+/// How a node decides. The defaults are argued where each type is.
+public struct EngineConfiguration: Sendable {
+    public var lookup = Lookup.Configuration()
+    public var failures = FailurePolicy()
+    public var outage = OutageGuard.Configuration()
+    public var warmStart = WarmStart.Configuration()
+    public var retention = Retention()
+    public var refresh = RefreshSchedule.Configuration()
+    public var revalidation = Revalidation.Configuration()
+    public var replies = ReplyScreen.Limits()
+    public var gossip = GossipQuota.Limits()
+    /// The routing table's settings; nil: those that fit the store (``Store/tableConfiguration``).
+    public var table: RoutingTable.Configuration?
+    /// Bytes that every refresh target's preimage begins with, in networks that hash identifiers. libp2p's peers expect a
+    /// target that parses as a peer id.
+    public var preimagePrefix: [UInt8] = [0x12, 0x20]
+    /// Whether the store is believed at start. Off: a cold node, for comparison.
+    public var usesHistory = true
+    /// How often marks of time, witnesses and changed buckets are recorded, in milliseconds.
+    public var recordMilliseconds: Int64 = 1_000
+    /// How often the mark of time is recorded: what a crash may take of the time that was online.
+    public var clockMilliseconds: Int64 = 60_000
+    /// Where a warm start and the revalidation run. Off: only lookups are run.
+    public var maintains = true
+
+    public init() {}
+}
+
+/// What one lookup may have of its own.
+public struct LookupOptions: Sendable {
+    /// Overrides ``EngineConfiguration/lookup``.
+    public var configuration: Lookup.Configuration?
+
+    public init(configuration: Lookup.Configuration? = nil) { self.configuration = configuration }
+}

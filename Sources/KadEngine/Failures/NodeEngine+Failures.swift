@@ -1,0 +1,140 @@
+import KadStore
+import Kademlia
+import Multiformats
+
+extension NodeEngine {
+    static func restoredGuard(
+        _ store: Store, _ configuration: EngineConfiguration
+    ) throws(StoreError) -> OutageGuard {
+        guard configuration.usesHistory else { return OutageGuard(configuration: configuration.outage) }
+        let (witnesses, canaryAt) = try store.witnesses()
+        return OutageGuard(
+            configuration: configuration.outage, held: try store.heldFailures(), witnesses: witnesses,
+            canaryAt: canaryAt)
+    }
+
+    /// A peer's backoff as it counts in this process.
+    func current(_ record: PeerRecord) -> BackoffState? {
+        trials.contains(record.key) ? record.backoff : record.backoff?.loaded()
+    }
+
+    /// A peer answered: that address is proven to be its own, its streak ends, and whoever is held at this time has a
+    /// witness that the network works.
+    func charge(answerOf peer: Peer, from address: Multiaddr?, rtt: Int64) {
+        let group = address.flatMap(group)
+        remember(.answered(peer, address: address, rtt: rtt, at: now))
+        if let record = recall(peer.key), var backoff = current(record) {
+            backoff.succeed(at: now, policy: configuration.failures)
+            remember(.backoff(peer, backoff.isClean ? nil : backoff))
+        }
+        trials.remove(peer.key)
+        clock.succeeded(in: group, at: uptime)
+        carryOut(table.answered(peer.key, from: group, at: now))
+        carryOut(outage.answered(peer.key, group: group, at: now))
+    }
+
+    /// A call failed. It is charged to the address; it speaks against the peer only where ``PeerRecord/speaksAgainstPeer(at:_:)``
+    /// says so, and then it is held until it is sure that the fault was not ours.
+    func charge(failureOf peer: Peer, _ failureClass: FailureClass, at address: Multiaddr?) {
+        trials.remove(peer.key)
+        switch failureClass {
+        case .cancelled, .local: return
+        case .identityMismatch:
+            remember(.failed(peer, address: address, failureClass, at: now))
+            charge(gossiperOf: address, about: peer)
+        case .busy:
+            soften(peer, failureClass, held: 0)
+        default:
+            guard !isLinkDown else { return }
+            remember(.failed(peer, address: address, failureClass, at: now))
+            guard let record = recall(peer.key), record.speaksAgainstPeer(at: address, failureClass) else { return }
+            let group = (address ?? record.addresses.first?.address).flatMap(group)
+            carryOut(outage.failed(peer.key, group: group, class: failureClass, at: now))
+        }
+    }
+
+    /// Somebody else lives where a peer was said to be. That is the fault of who said so, never of the peer.
+    private func charge(gossiperOf address: Multiaddr?, about peer: Peer) {
+        guard let address, let source = recall(peer.key)?.addresses.first(where: { $0.address == address })?.source,
+            let id = try? store.network.idEncoding.decode(source), let gossiper = try? store.peer(id),
+            let record = recall(gossiper.key)
+        else { return }
+        remember(.failed(gossiper, address: nil, .identityMismatch, at: now))
+        var backoff = current(record) ?? .clean(at: now)
+        backoff.count(.identityMismatch, at: now, policy: configuration.failures, using: &generator)
+        remember(.backoff(gossiper, backoff))
+    }
+
+    private func soften(_ peer: Peer, _ failureClass: FailureClass, held: Int) {
+        guard let record = recall(peer.key) else { return }
+        var backoff = current(record) ?? .clean(at: now)
+        backoff.soften(failureClass, held: held, at: now, policy: configuration.failures, using: &generator)
+        remember(.backoff(peer, backoff))
+    }
+
+    /// What the outage guard decided.
+    func carryOut(_ directives: [OutageGuard.Directive]) {
+        var discarded = 0
+        for directive in directives {
+            switch directive {
+            case .held(let held):
+                guard let peer = recall(held.key)?.peer else { continue }
+                remember(.held(held))
+                // Nobody is hammered while it is open whose fault it was.
+                soften(peer, held.failureClass, held: held.count)
+            case .counted(let held): count(held)
+            case .discarded(let held):
+                discarded += 1
+                remember(.settled(held.key))
+            case .canary(let groups): askCanary(notIn: groups)
+            case .redial(let keys): redial(keys)
+            case .changedWitnesses: upkeep.witnessesChanged = true
+            }
+        }
+        if discarded > 0 { actions.append(.note(.failuresDiscarded(discarded))) }
+    }
+
+    private func count(_ held: OutageGuard.Held) {
+        guard let record = recall(held.key) else { return }
+        var backoff = current(record) ?? .clean(at: held.at)
+        backoff.count(held.failureClass, at: held.at, policy: configuration.failures, using: &generator)
+        remember(.settled(held.key))
+        remember(.backoff(record.peer, backoff))
+        actions.append(.note(.failureCounted(record.peer, held.failureClass)))
+        carryOut(table.failed(held.key))
+    }
+
+    /// Asks one that should answer: the contact that answered last, of another network group than those in doubt. If it
+    /// does, the uplink works.
+    private func askCanary(notIn groups: Set<NetworkGroup>) {
+        let fit = table.buckets.flatMap(\.live).filter { contact in
+            contact.isVerified && contact.consecutiveFailures == 0 && outage[contact.key] == nil
+                && contact.networkGroup.map { !groups.contains($0) } ?? true
+        }
+        let best = fit.max { ($0.lastOK?.milliseconds ?? .min, $0.key) < ($1.lastOK?.milliseconds ?? .min, $1.key) }
+        guard let best, let record = recall(best.key), !record.addresses.isEmpty else {
+            return carryOut(outage.canary(answered: false, at: now))
+        }
+        ask(record, for: .canary)
+    }
+
+    /// Asks the peers again whose failure nobody witnessed, whatever their waits.
+    private func redial(_ keys: [Key]) {
+        for key in keys {
+            guard let record = recall(key), !record.addresses.isEmpty else {
+                outage.forget(key)
+                remember(.settled(key))
+                continue
+            }
+            ask(record, for: .redial)
+        }
+    }
+
+    private func ask(_ record: PeerRecord, for purpose: OpenCall.Purpose) {
+        let deadline = uptime.advanced(byMilliseconds: Self.pingMilliseconds)
+        call(record.peer, at: record.addresses.map(\.address), .ping, for: purpose, until: deadline)
+    }
+
+    /// How long a question for life may take: a peer that needs longer is no use to a lookup.
+    static let pingMilliseconds: Int64 = 5_000
+}

@@ -1,0 +1,111 @@
+import KadStore
+import Kademlia
+import Multiformats
+
+extension NodeEngine {
+    /// Begins refreshing and revalidating: once the warm start is over, which asks everybody anyway.
+    func beginUpkeep() {
+        guard upkeep.refresh == nil else { return }
+        let ages = table.buckets.map { bucket in bucket.refreshedAt.map { now.millisecondsSince($0) } }
+        upkeep.refresh = RefreshSchedule(ages: ages, configuration: configuration.refresh, at: uptime, using: &generator)
+        upkeep.revalidation = Revalidation(
+            configuration: configuration.revalidation, at: uptime, using: &generator)
+    }
+
+    func tickUpkeep() {
+        if upkeep.isMarkDue(at: uptime) { recordTime() }
+        if upkeep.isRecordDue(at: uptime) { recordState(isFinal: false) }
+        guard configuration.maintains, !isLinkDown else { return }
+        tickRefresh()
+        tickRevalidation()
+        tickSweep()
+    }
+
+    // MARK: What only memory holds
+
+    /// Buckets, witnesses and, at the end of a life or before a flush, the mark of time.
+    func recordState(isFinal: Bool) {
+        for index in upkeep.changedBuckets.sorted() {
+            guard let snapshot = table.snapshot(ofBucket: index) else { continue }
+            remember(.bucket(snapshot, identity: identity.number))
+        }
+        upkeep.changedBuckets = []
+        if upkeep.witnessesChanged {
+            remember(.witnesses(outage.witnesses, canaryAt: outage.canaryAt))
+            upkeep.witnessesChanged = false
+        }
+        upkeep.recorded(at: uptime)
+        if isFinal { recordTime() }
+    }
+
+    private func recordTime() {
+        remember(.clock(clock.mark(at: uptime)))
+        if now >= upkeep.sessionStart { remember(.online(from: upkeep.sessionStart, to: now)) }
+        upkeep.marked(at: uptime)
+        upkeep.storeWorks()
+        noticeForeignCommits()
+    }
+
+    /// What another process has changed: a failure that it forgave must not be counted later.
+    private func noticeForeignCommits() {
+        guard configuration.usesHistory, upkeep.sweep.foreignCommits(of: store) else { return }
+        do {
+            let stored = Set(try store.heldFailures().map(\.key))
+            for held in outage.held where !stored.contains(held.key) { outage.forget(held.key) }
+        } catch {
+            upkeep.report(error, &actions)
+        }
+    }
+
+    // MARK: Refresh and revalidation
+
+    private func tickRefresh() {
+        guard
+            let subject = upkeep.refresh?.poll(bucketCount: table.buckets.count, at: uptime, using: &generator)
+        else { return }
+        switch subject {
+        case .ownKey: beginLookup(LookupTarget(identity.peer), configuration.lookup, for: .table(bucket: nil))
+        case .bucket(let index):
+            guard let target = refreshTarget(ofBucket: index) else {
+                upkeep.refresh?.failed(subject, at: uptime)
+                return
+            }
+            beginLookup(target, configuration.lookup, for: .table(bucket: index))
+        }
+    }
+
+    func refreshEnded(bucket: Int?, _ reason: Lookup.FinishReason) {
+        let subject = bucket.map(RefreshSchedule.Subject.bucket) ?? .ownKey
+        if reason == .cancelled {
+            upkeep.refresh?.failed(subject, at: uptime)
+        } else {
+            upkeep.refresh?.refreshed(subject, at: uptime, using: &generator)
+        }
+    }
+
+    private func refreshTarget(ofBucket index: Int) -> LookupTarget? {
+        let target: RefreshTarget?
+        switch store.network.derivation {
+        case .identity: target = table.refreshTarget(bucket: index, using: &generator)
+        case .sha256:
+            let network = store.network
+            target = table.refreshTarget(
+                bucket: index, using: &generator, prefix: configuration.preimagePrefix
+            ) { bytes in network.target(hashing: bytes) }
+        }
+        switch target {
+        case .key(let key): return LookupTarget(key: key)
+        case .preimage(let bytes, let key): return LookupTarget(key: key, preimage: bytes)
+        case .lookUpSelf: return LookupTarget(identity.peer)
+        case nil: return nil
+        }
+    }
+
+    private func tickRevalidation() {
+        // Taken out while it runs, because the question whether a contact may be asked goes through the engine.
+        guard var revalidation = upkeep.revalidation, revalidation.nextTick <= uptime else { return }
+        let key = revalidation.poll(table, at: uptime, wall: now, using: &generator)
+        upkeep.revalidation = revalidation
+        if let key { askContact(key) }
+    }
+}

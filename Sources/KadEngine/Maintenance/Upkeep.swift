@@ -1,0 +1,106 @@
+import KadStore
+import Kademlia
+import Multiformats
+
+/// What a running node does beside its lookups, and when: the state behind the timers.
+struct Upkeep {
+    var pacer: ProbePacer
+    var refresh: RefreshSchedule?
+    var revalidation: Revalidation?
+    /// Buckets whose contents the store does not have yet. Snapshots are written together: a busy bucket changes with
+    /// every answer.
+    var changedBuckets: Set<Int> = [] 
+    var witnessesChanged = false
+    /// When the node's session began, by the clock that files keep.
+    let sessionStart: Instant
+    /// The mark of time that was there at the start: when the node last ran.
+    let lastMark: Instant?
+    var sweep: RetentionSweep
+
+    private let configuration: EngineConfiguration
+    private var recordedAt: Uptime
+    private var markedAt: Uptime?
+    private var heard = HeardLately()
+    private var hasReported = false
+
+    init(
+        store: Store, configuration: EngineConfiguration, lastMark: Instant?, now: Instant, time: Time
+    ) throws(StoreError) {
+        self.configuration = configuration
+        self.lastMark = lastMark
+        sessionStart = now
+        recordedAt = time.uptime
+        pacer = ProbePacer(configuration: configuration.warmStart.pacer, at: time.uptime)
+        sweep = RetentionSweep(at: time.uptime)
+    }
+
+    /// Whether there is something to record.
+    var isChanged: Bool { !changedBuckets.isEmpty || witnessesChanged }
+
+    func isRecordDue(at now: Uptime) -> Bool {
+        isChanged && now.millisecondsSince(recordedAt) >= configuration.recordMilliseconds
+    }
+
+    func isMarkDue(at now: Uptime) -> Bool {
+        markedAt.map { now.millisecondsSince($0) >= configuration.clockMilliseconds } ?? true
+    }
+
+    mutating func recorded(at now: Uptime) { recordedAt = now }
+    mutating func marked(at now: Uptime) { markedAt = now }
+
+    var nextTick: Uptime? {
+        var ticks = [
+            markedAt?.advanced(byMilliseconds: configuration.clockMilliseconds) ?? recordedAt, refresh?.nextTick,
+            revalidation?.nextTick,
+        ]
+        if isChanged { ticks.append(recordedAt.advanced(byMilliseconds: configuration.recordMilliseconds)) }
+        if configuration.maintains { ticks.append(sweep.nextTick) }
+        return ticks.compactMap { $0 }.min()
+    }
+
+    /// Whether the same was heard of the peer within the last minutes: hearing it again changes no row by much.
+    mutating func heardLately(_ key: Key, _ addresses: [Multiaddr], at now: Uptime) -> Bool {
+        heard.contains(key, addresses, at: now)
+    }
+
+    /// A store that fails is reported once, until it works again.
+    mutating func report(_ error: StoreError, _ actions: inout [Action]) {
+        guard !hasReported else { return }
+        hasReported = true
+        actions.append(.note(.storeFailed(error)))
+    }
+
+    mutating func storeWorks() { hasReported = false }
+}
+
+/// What was heard in the last ten to twenty minutes, by peer: one number each for the addresses that were told.
+///
+/// The peers near a busy node are named in every answer; writing the same row again for each would be most of what is
+/// written. Bounded, two generations.
+struct HeardLately {
+    private static let limit = 8_192
+    private static let milliseconds: Int64 = 600_000
+    private var young: [Key: UInt64] = [:]
+    private var old: [Key: UInt64] = [:]
+    private var turnedAt: Uptime?
+
+    mutating func contains(_ key: Key, _ addresses: [Multiaddr], at now: Uptime) -> Bool {
+        let age = turnedAt.map { now.millisecondsSince($0) } ?? 0
+        if turnedAt == nil || age >= Self.milliseconds || young.count >= Self.limit {
+            old = age >= 2 * Self.milliseconds ? [:] : young
+            young = [:]
+            turnedAt = now
+        }
+        let mark = Self.digest(addresses)
+        if young[key] == mark || old[key] == mark { return true }
+        young[key] = mark
+        return false
+    }
+
+    /// FNV-1a: it tells lists apart, nothing rests on it.
+    private static func digest(_ addresses: [Multiaddr]) -> UInt64 {
+        addresses.reduce(0xcbf2_9ce4_8422_2325) { digest, address in
+            address.bytes.reduce((digest ^ 0xff) &* 0x100_0000_01b3) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import KadStore
+import Kademlia
+
+extension NodeEngine {
+    /// Plans whom to ask first. The restored table serves lookups meanwhile.
+    func beginWarmStart() {
+        var candidates: [WarmStart.Candidate] = []
+        if configuration.usesHistory {
+            let planner = WarmPlanner(store: store, table: table, policy: configuration.failures, at: now)
+            do throws(StoreError) {
+                candidates = try planner.candidates(using: &generator)
+            } catch {
+                upkeep.report(error, &actions)
+            }
+        }
+        warm = WarmStart(
+            candidates: candidates, lastMark: upkeep.lastMark, configuration: configuration.warmStart, at: uptime,
+            using: &generator)
+        tickWarmStart()
+    }
+
+    func tickWarmStart() {
+        guard let directives = warm?.poll(at: uptime) else { return }
+        for directive in directives {
+            switch directive {
+            case .probe(let key): probe(key)
+            case .bootstrap: actions.append(.bootstrap)
+            case .finished: finishWarmStart()
+            }
+        }
+    }
+
+    private func probe(_ key: Key) {
+        guard let record = recall(key), let addresses = admit(record) else {
+            warm?.skipped(key, at: uptime)
+            return
+        }
+        let deadline = uptime.advanced(byMilliseconds: Self.pingMilliseconds)
+        call(record.peer, at: addresses, .ping, for: .warmStart, until: deadline)
+    }
+
+    func warmStartAnswered(_ key: Key) {
+        warm?.answered(key, at: uptime)
+        tickWarmStart()
+    }
+
+    func warmStartFailed(_ key: Key) {
+        warm?.failed(key, at: uptime)
+        tickWarmStart()
+    }
+
+    private func finishWarmStart() {
+        guard let statistics = warm?.statistics else { return }
+        warm = nil
+        actions.append(.note(.warmStartFinished(answered: statistics.answered, failed: statistics.failed)))
+        beginUpkeep()
+    }
+}

@@ -1,0 +1,295 @@
+import KadEngine
+import KadStore
+import Kademlia
+import Logging
+import Multiformats
+import ServiceLifecycle
+
+/// A Kademlia node that remembers: the engine, driven by real clocks and a ``Transport``.
+///
+///     let store = try await Store.open("peers.db", mode: .create(.libp2p, .public))
+///     let node = try await KadNode(store: store, id: id, transport: transport)
+///     let group = ServiceGroup(services: [node], logger: logger)
+///     async let running: Void = group.run()
+///     for peer in try await node.closest(to: LookupTarget(key: key)) { print(peer) }
+///
+/// The table of the last life is usable at once; while the node runs, it is verified, refreshed and revalidated, and
+/// everything learnt is in the store as it is learnt.
+public actor KadNode: Service {
+    public nonisolated let store: Store
+    public nonisolated let identity: Identity
+
+    private let engine: NodeEngine
+    private let transport: any Transport
+    private let bootstrap: [(PeerID, [Multiaddr])]
+    private let logger: Logger
+    private let metrics = NodeMetrics()
+    private let time = SystemTime()
+
+    private var calls: [CallID: Task<Void, Never>] = [:]
+    /// Cancelled calls whose transports have not returned yet.
+    private var ending: [CallID: Task<Void, Never>] = [:]
+    private var lookups: [LookupID: AsyncStream<LookupEvent>.Continuation] = [:]
+    private var timer: Task<Void, Never>?
+    private var phase = Phase.idle
+
+    private enum Phase { case idle, running, stopped }
+
+    /// - Parameters:
+    ///   - store: opened for writing, and closed by whoever opened it, after the node has ended.
+    ///   - id: the node's own.
+    ///   - bootstrap: whom to ask when the store knows too few.
+    ///   - logger: silent when none is handed in.
+    /// - Throws: ``StoreError`` when what is remembered cannot be read, or the id is none of the store's network.
+    public init(
+        store: Store, id: PeerID, transport: any Transport,
+        configuration: EngineConfiguration = EngineConfiguration(), bootstrap: [(PeerID, [Multiaddr])] = [],
+        logger: Logger? = nil
+    ) async throws(StoreError) {
+        self.store = store
+        self.transport = transport
+        self.bootstrap = bootstrap
+        self.logger = logger ?? Logger(label: "kadstore.node") { _ in SwiftLogNoOpLogHandler() }
+        identity = try await store.identity(id)
+        engine = try NodeEngine(
+            store: store, identity: identity, configuration: configuration,
+            seed: UInt64.random(in: .min ... .max), boot: .current(), at: time.now)
+    }
+
+    // MARK: Life
+
+    /// Runs the node until its task is cancelled or a graceful shutdown begins; then cancels what is under way and flushes
+    /// the store.
+    ///
+    /// - Throws: ``StoreError`` when the last flush fails: what was recorded since the one before may be lost.
+    public func run() async throws {
+        guard phase == .idle else { return }
+        phase = .running
+        logger.info("node started", metadata: ["contacts": "\(engine.table.count)"])
+        perform(engine.start(at: time.now))
+        await Self.untilShutdown()
+        try await end()
+    }
+
+    /// Returns when the task is cancelled, or a graceful shutdown begins.
+    private static func untilShutdown() async {
+        let (stream, continuation) = AsyncStream<Void>.makeStream()
+        await withTaskCancellationOrGracefulShutdownHandler {
+            for await _ in stream {}
+        } onCancelOrGracefulShutdown: {
+            continuation.finish()
+        }
+    }
+
+    private func end() async throws(StoreError) {
+        guard phase != .stopped else { return }
+        perform(engine.stop(at: time.now))
+        phase = .stopped
+        timer?.cancel()
+        for continuation in lookups.values { continuation.finish() }
+        lookups = [:]
+        // Nothing is left running: a transport may need a moment to notice that it was cancelled.
+        while let call = ending.first ?? calls.first {
+            call.value.cancel()
+            await call.value.value
+            ending[call.key] = nil
+            calls[call.key] = nil
+        }
+        await timer?.value
+        try await store.flush()
+        logger.info("node stopped", metadata: ["contacts": "\(engine.table.count)"])
+    }
+
+    /// Waits until everything that the node has learnt so far survives a loss of power.
+    public func flush() async throws(StoreError) {
+        perform(engine.persist(at: time.now))
+        try await store.flush()
+    }
+
+    // MARK: Lookups
+
+    /// Searches for the peers nearest to a target. The events come as they happen; leaving the loop, or cancelling its
+    /// task, cancels the lookup.
+    public func lookup(_ target: LookupTarget, options: LookupOptions = LookupOptions()) -> LookupEvents {
+        let (stream, continuation) = AsyncStream<LookupEvent>.makeStream()
+        guard phase != .stopped else {
+            continuation.finish()
+            return LookupEvents(stream: stream)
+        }
+        let (id, actions) = engine.lookup(target, options: options, at: time.now)
+        lookups[id] = continuation
+        continuation.onTermination = { [weak self] reason in
+            guard case .cancelled = reason else { return }
+            Task { await self?.cancel(id) }
+        }
+        perform(actions)
+        return LookupEvents(stream: stream)
+    }
+
+    /// The peers nearest to a target that answered, nearest first.
+    ///
+    /// - Throws: `CancellationError` when the task was cancelled or the node has ended before the lookup did.
+    public func closest(
+        to target: LookupTarget, options: LookupOptions = LookupOptions()
+    ) async throws -> [FoundPeer] {
+        for await event in lookup(target, options: options) {
+            guard case .finished(let reason, _, let closest) = event else { continue }
+            guard reason != .cancelled else { break }
+            return closest
+        }
+        throw CancellationError()
+    }
+
+    private func cancel(_ id: LookupID) {
+        guard lookups.removeValue(forKey: id) != nil, phase != .stopped else { return }
+        perform(engine.cancel(id, at: time.now))
+    }
+
+    // MARK: What happens outside
+
+    /// A peer sent a request.
+    public func heard(from id: PeerID, at address: Multiaddr? = nil) {
+        guard phase != .stopped else { return }
+        perform(engine.heard(from: id, address: address, at: time.now))
+    }
+
+    /// Peers that somebody handed in.
+    public func introduce(_ peers: [(PeerID, [Multiaddr])], source: String) {
+        guard phase != .stopped else { return }
+        perform(engine.introduce(peers, source: source, at: time.now))
+    }
+
+    /// The system says that the uplink is gone, or back.
+    public func linkChanged(isDown: Bool) {
+        guard phase != .stopped else { return }
+        logger.info("link changed", metadata: ["down": "\(isDown)"])
+        perform(engine.link(isDown: isDown, at: time.now))
+    }
+
+    // MARK: Answers to others
+
+    /// The contacts nearest to a key, for an answer to somebody else's question: live ones of the table, with their
+    /// addresses.
+    public func known(nearest key: Key, count: Int = 20) throws(StoreError) -> [FoundPeer] {
+        var found: [FoundPeer] = []
+        for contact in engine.table.closest(to: key, count: count) {
+            guard let record = try store.record(of: contact.key) else { continue }
+            found.append(FoundPeer(peer: record.peer, addresses: record.addresses.map(\.address)))
+        }
+        return found
+    }
+
+    /// The live contacts of the routing table.
+    public var contactCount: Int { engine.table.count }
+
+    /// Calls whose transports have not returned yet.
+    public var callsInFlight: Int { calls.count + ending.count }
+}
+
+extension KadNode {
+    private func perform(_ actions: [Action]) {
+        for action in actions {
+            switch action {
+            case .call(let id, let call): begin(id, call)
+            case .cancel(let id):
+                guard let task = calls.removeValue(forKey: id) else { continue }
+                task.cancel()
+                ending[id] = task
+            case .event(let id, let event): tell(id, event)
+            case .wake(let uptime): wake(at: uptime)
+            case .bootstrap:
+                logger.info("asking bootstrap peers", metadata: ["count": "\(bootstrap.count)"])
+                perform(engine.introduce(bootstrap, source: "bootstrap", at: time.now))
+            case .note(let note):
+                metrics.note(note)
+                log(note)
+            }
+        }
+        metrics.state(inFlight: calls.count + ending.count, contacts: engine.table.count)
+    }
+
+    private func begin(_ id: CallID, _ call: Call) {
+        calls[id] = Task { [transport] in
+            let outcome: CallOutcome
+            let start = ContinuousClock.now
+            do throws(TransportError) {
+                let reply = try await transport.send(call.request, to: call.peer, at: call.addresses)
+                let rtt = SystemTime.microseconds(ContinuousClock.now - start)
+                outcome = .answered(address: reply.address, rttMicroseconds: rtt, named: reply.named)
+            } catch {
+                outcome = .failed(error.failureClass, address: error.address)
+            }
+            self.ended(id, outcome)
+        }
+    }
+
+    private func ended(_ id: CallID, _ outcome: CallOutcome) {
+        if ending.removeValue(forKey: id) != nil { return }
+        guard calls.removeValue(forKey: id) != nil, phase != .stopped else { return }
+        metrics.call(outcome)
+        perform(engine.completed(id, outcome, at: time.now))
+    }
+
+    private func tell(_ id: LookupID, _ event: LookupEvent) {
+        guard case .finished(let reason, let statistics, _) = event else {
+            lookups[id]?.yield(event)
+            return
+        }
+        metrics.lookup(reason, statistics)
+        // Its target is nobody's business: it is not logged.
+        logger.debug(
+            "lookup finished",
+            metadata: [
+                "reason": "\(reason.name)", "queries": "\(statistics.queries)",
+                "milliseconds": "\(statistics.milliseconds)",
+            ])
+        let continuation = lookups.removeValue(forKey: id)
+        continuation?.yield(event)
+        continuation?.finish()
+    }
+
+    private func wake(at uptime: Uptime) {
+        timer?.cancel()
+        timer = Task { [weak self, time] in
+            do {
+                try await Task.sleep(until: time.instant(of: uptime), clock: .continuous)
+            } catch {
+                return
+            }
+            await self?.tick()
+        }
+    }
+
+    private func tick() {
+        guard phase != .stopped else { return }
+        perform(engine.tick(at: time.now))
+    }
+
+    private func log(_ note: Note) {
+        switch note {
+        case .warmStartFinished(let answered, let failed):
+            logger.info("warm start finished", metadata: ["answered": "\(answered)", "failed": "\(failed)"])
+        case .failuresDiscarded(let count):
+            logger.info("failures taken back: nothing else answered either", metadata: ["count": "\(count)"])
+        case .storeFailed(let error):
+            logger.error("the store failed; the node goes on in memory", metadata: ["error": "\(error)"])
+        case .dropped(let count): logger.debug("peers dropped", metadata: ["count": "\(count)"])
+        case .badReply(let peer, let fault):
+            logger.debug("answer refused", metadata: ["peer": "\(name(peer))", "fault": "\(fault)"])
+        case .failureCounted(let peer, let failureClass):
+            logger.trace("failure counted", metadata: ["peer": "\(name(peer))", "class": "\(failureClass.name)"])
+        }
+    }
+
+    private func name(_ peer: Peer) -> String { store.network.idEncoding.encode(peer.id) }
+}
+
+/// The events of one lookup, in order, for one reader. The last is ``LookupEvent/finished(_:_:closest:)``; a node that ends
+/// first ends them without it.
+public struct LookupEvents: AsyncSequence, Sendable {
+    public typealias Element = LookupEvent
+
+    let stream: AsyncStream<LookupEvent>
+
+    public func makeAsyncIterator() -> AsyncStream<LookupEvent>.AsyncIterator { stream.makeAsyncIterator() }
+}

@@ -1,0 +1,65 @@
+import KadEngine
+import KadStore
+import Kademlia
+import Metrics
+
+/// What a node counts, by the usual protocol (swift-metrics). Names and labels are stable.
+///
+/// | name | type | labels |
+/// |---|---|---|
+/// | `kadstore_calls_total` | counter | `outcome`: `answered`, or the failure's class |
+/// | `kadstore_call_duration` | timer (calls that were answered) | |
+/// | `kadstore_calls_in_flight` | gauge | |
+/// | `kadstore_lookups_total` | counter | `reason` |
+/// | `kadstore_lookup_duration` | timer | |
+/// | `kadstore_lookup_queries` | recorder | |
+/// | `kadstore_table_contacts` | gauge | |
+/// | `kadstore_failures_counted_total` | counter | `class` |
+/// | `kadstore_failures_discarded_total` | counter | |
+/// | `kadstore_bad_replies_total` | counter | |
+/// | `kadstore_peers_dropped_total` | counter | |
+/// | `kadstore_store_errors_total` | counter | |
+struct NodeMetrics {
+    private let callDuration = Timer(label: "kadstore_call_duration")
+    private let inFlight = Gauge(label: "kadstore_calls_in_flight")
+    private let lookupDuration = Timer(label: "kadstore_lookup_duration")
+    private let lookupQueries = Recorder(label: "kadstore_lookup_queries")
+    private let contacts = Gauge(label: "kadstore_table_contacts")
+    private let discarded = Counter(label: "kadstore_failures_discarded_total")
+    private let badReplies = Counter(label: "kadstore_bad_replies_total")
+    private let dropped = Counter(label: "kadstore_peers_dropped_total")
+    private let storeErrors = Counter(label: "kadstore_store_errors_total")
+
+    func state(inFlight count: Int, contacts: Int) {
+        inFlight.record(count)
+        self.contacts.record(contacts)
+    }
+
+    func call(_ outcome: CallOutcome) {
+        switch outcome {
+        case .answered(_, let rtt, _):
+            callDuration.recordMicroseconds(rtt)
+            Counter(label: "kadstore_calls_total", dimensions: [("outcome", "answered")]).increment()
+        case .failed(let failureClass, _):
+            Counter(label: "kadstore_calls_total", dimensions: [("outcome", failureClass.name)]).increment()
+        }
+    }
+
+    func lookup(_ reason: Lookup.FinishReason, _ statistics: LookupStatistics) {
+        Counter(label: "kadstore_lookups_total", dimensions: [("reason", reason.name)]).increment()
+        lookupDuration.recordMilliseconds(statistics.milliseconds)
+        lookupQueries.record(statistics.queries)
+    }
+
+    func note(_ note: Note) {
+        switch note {
+        case .failureCounted(_, let failureClass):
+            Counter(label: "kadstore_failures_counted_total", dimensions: [("class", failureClass.name)]).increment()
+        case .failuresDiscarded(let count): discarded.increment(by: count)
+        case .badReply: badReplies.increment()
+        case .dropped(let count): dropped.increment(by: count)
+        case .storeFailed: storeErrors.increment()
+        case .warmStartFinished: break
+        }
+    }
+}

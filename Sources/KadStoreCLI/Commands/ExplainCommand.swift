@@ -1,0 +1,44 @@
+import ArgumentParser
+import KadEngine
+import KadStore
+import Kademlia
+
+struct ExplainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Say why a peer is or is not dialled now, from which facts, and when that changes.",
+        discussion: """
+            The first line is the answer, the others are what it rests on. What a running node has recorded is heeded at \
+            once. PEER is written as for 'kadstore peers'. 'kadstore forgive' clears what keeps a peer waiting.
+
+            EXAMPLES:
+              kadstore explain 12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf
+              kadstore explain 3fa94c21d0 --json
+
+            JSON: {version, id, key, verdict: "dialled" | "on-trial" | "waits" | "unreachable", changesAtMs (null unless \
+            it waits), text: [the lines], facts: [{fact, ...}]}
+            """)
+
+    @Argument(help: "The peer.")
+    var peer: String
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func run() async throws {
+        try await database.reading { store in
+            let now = Instant.systemClock()
+            let record = try PeerFinder(store).record(peer)
+            let explanation = try Explanation(record, in: store, at: now)
+            var output = Output()
+            let view = ExplanationView(
+                peers: PeerView(network: store.network, terminal: output.terminal, now: now), record: record)
+            if self.output.isJSON {
+                try output.line(view.json(explanation).text)
+            } else {
+                for line in view.lines(explanation) { try output.line(line) }
+            }
+            try output.flush()
+        }
+    }
+}
