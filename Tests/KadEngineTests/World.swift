@@ -2,7 +2,7 @@ import Foundation
 import KadStore
 import Kademlia
 import Multiformats
-import TestSupport
+import Testing
 
 @testable import KadEngine
 
