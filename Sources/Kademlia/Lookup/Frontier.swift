@@ -115,17 +115,14 @@ struct Frontier: Sendable {
         nearestDropped = nil
     }
 
-    /// The store was read from `start` on, and everything up to `reached` follows.
-    mutating func endRefill(from start: Distance?, reached: Distance) {
-        defer {
-            isRefilling = false
-            nearestDropped = nil
-        }
-        // It retreated meanwhile: what lies between is unknown again.
-        guard horizon == start else { return }
+    /// The store was read from the horizon on, as it was when the reading began, up to `reached`. If it retreated since,
+    /// then before a peer that was dropped, so it stays where it is.
+    mutating func endRefill(reached: Distance) {
         var end = reached
         if let nearestDropped, nearestDropped <= end, let before = nearestDropped.predecessor { end = before }
         horizon = horizon.map { max($0, end) } ?? end
+        isRefilling = false
+        nearestDropped = nil
     }
 
     private mutating func drop(_ distance: Distance) {

@@ -104,6 +104,6 @@ struct LookupPath: Sendable {
         refill = nil
         var end = reached ?? .max
         if let after = token.after, end <= after { end = .max }
-        frontier.endRefill(from: token.after, reached: end)
+        frontier.endRefill(reached: end)
     }
 }

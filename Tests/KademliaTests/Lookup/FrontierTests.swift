@@ -10,7 +10,7 @@ struct FrontierTests {
     func waiting(_ numbers: [UInt64], capacity: Int) -> Frontier {
         var frontier = Frontier(capacity: capacity, answeredLimit: 2)
         frontier.beginRefill()
-        frontier.endRefill(from: nil, reached: .max)
+        frontier.endRefill(reached: .max)
         for number in numbers { _ = frontier.insert(distance(number), depth: 1, state: .waiting) }
         return frontier
     }
@@ -62,7 +62,7 @@ struct FrontierTests {
         var frontier = Frontier(capacity: 2, answeredLimit: 1)
         #expect(frontier.horizon == nil)
         frontier.beginRefill()
-        frontier.endRefill(from: nil, reached: distance(10))
+        frontier.endRefill(reached: distance(10))
         #expect(frontier.horizon == distance(10))
 
         for number: UInt64 in [3, 4] { _ = frontier.insert(distance(number), depth: 1, state: .waiting) }
@@ -70,13 +70,13 @@ struct FrontierTests {
         #expect(frontier.concerns(distance(15)))
         _ = frontier.insert(distance(15), depth: 1, state: .waiting)
         #expect(frontier.horizon == distance(10))
-        frontier.endRefill(from: distance(10), reached: distance(20))
+        frontier.endRefill(reached: distance(20))
         #expect(frontier.horizon == distance(14), "15 may have come to the store behind the reader's back")
 
         frontier.beginRefill()
         _ = frontier.insert(distance(1), depth: 1, state: .waiting)
         #expect(frontier.horizon == distance(3))
-        frontier.endRefill(from: distance(14), reached: .max)
+        frontier.endRefill(reached: .max)
         #expect(frontier.horizon == distance(3), "4 went, and lies before what was read")
     }
 

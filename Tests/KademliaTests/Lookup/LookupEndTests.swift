@@ -88,6 +88,35 @@ struct LookupEndTests {
         #expect(script.lookup.statistics.refills == 2)
     }
 
+    @Test("The store is read on for slow peers, too")
+    func refillForSlow() {
+        var script = LookupScript(Configuration(k: 2, alpha: 2), store: 1...2, reached: 5)
+        script.dispatch(rtt: .quick, at: 0)
+        script.tick(at: 100)
+        #expect(script.refills.map(\.after) == [Distance(0, 0, 0, 5)])
+        script.refill([8, 9], reached: nil, at: 100)
+        #expect(script.queries == [8, 9])
+    }
+
+    @Test("An answered peer is no result while the store may hold a nearer one that had to give way")
+    func overflow() {
+        let configuration = Configuration(
+            k: 1, alpha: 1, maximumAwaited: 1, frontierCapacity: 3, maximumNamed: 9)
+        var script = LookupScript(configuration, knowing: [100])
+        script.answer(100, naming: [40, 50, 45], at: 1)
+        #expect(script.queries == [40])
+        script.fail(40, at: 2)
+        #expect(script.queries == [45])
+        script.fail(45, at: 3)
+        #expect(script.refills.map(\.after) == [Distance(0, 0, 0, 49)])
+        #expect(script.closest == [100])
+        script.refill([50, 100], reached: nil, at: 4)
+        #expect(script.queries == [50])
+        script.answer(50, at: 5)
+        #expect(script.last == [.finished(.complete)])
+        #expect(script.closest == [50])
+    }
+
     @Test("A store that never gets further counts as read to its end")
     func stuckStore() {
         var script = LookupScript(Configuration(k: 3), store: 1...3, reached: 10)

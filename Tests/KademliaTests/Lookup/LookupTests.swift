@@ -41,7 +41,8 @@ struct LookupTests {
             k: k, alpha: alpha, stop: Bool.random(using: &generator) ? nil : k + random(0...3), paths: random(1...3),
             maximumQueries: 100_000, maximumSkipped: 100_000, maximumMilliseconds: .max,
             widening: Bool.random(using: &generator) ? .none : .init(stall: random(1...3), limit: random(1...8)),
-            maximumAwaited: random(1...6), frontierCapacity: random(0...30), maximumNamed: random(1...30))
+            maximumAwaited: random(1...6), frontierCapacity: random(0...1) * random(0...30),
+            maximumNamed: random(1...30))
 
         let target = Key.random(using: &generator)
         var universe: [Key] = []
