@@ -52,8 +52,8 @@ public struct Retention: Hashable, Sendable {
         /// Whether it ever answered.
         public var hasAnswered: Bool
         /// Failures that were counted against it since it last answered, every one in full:
-        /// ``BackoffState/failuresInARow``. Not the streak, whose decay holds it below eight for a peer that is dialled
-        /// every few hours, however long it is dead.
+        /// ``BackoffState/failuresInARow``. Not the effective streak, which decays: a dead peer must not look better for
+        /// being left alone.
         public var failuresInARow: Int
         /// Whether it is in the routing table, answered since the start, or has a call under way.
         public var isInUse: Bool

@@ -92,6 +92,21 @@ struct WarmStartPlanTests {
         #expect(coverage.map(\.reason) == [.covers(bucket: 0, round: 0), .covers(bucket: 0, round: 1)])
     }
 
+    @Test("The second choice of a bucket is an old acquaintance, whatever its weight")
+    func coverageHistory() {
+        var generator = SeededGenerator(seed: 2)
+        var candidates = (0..<50).map {
+            WarmStore.candidate($0, group: .ipv4(UInt32($0)), lastOK: 2 * WarmStore.hour, using: &generator)
+        }
+        candidates.append(
+            WarmStore.candidate(
+                99, group: .ipv4(99), known: 300, lastOK: 90 * WarmStore.hour, daysSeen: 0b101, weight: 1,
+                using: &generator))
+        let coverage = Self.plan(candidates).filter { $0.tier == .coverage }
+        #expect(coverage.count == 2)
+        #expect(coverage.first?.key.word0 != 99 && coverage.last?.key.word0 == 99)
+    }
+
     @Test("Seeds are drawn by weight")
     func weights() {
         var generator = SeededGenerator(seed: 3)
