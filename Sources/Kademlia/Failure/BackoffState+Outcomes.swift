@@ -9,7 +9,7 @@ extension BackoffState {
         let weight = policy.weightMilli(failureClass)
         guard weight > 0 || policy[failureClass].baseMilliseconds > 0 else { return }
         self = anchored(at: now)
-        var streak = effectiveStreakMilli(at: now, policy: policy)
+        var streak = carriedStreakMilli(at: now, policy: policy)
         guard weight > 0 else {
             hold(for: policy.wait(after: failureClass, streakMilli: streak, using: &generator), from: now)
             return

@@ -17,10 +17,25 @@ extension BackoffState {
     ///
     /// The half-life is that of ``lastClass``. A streak that is dated in the future has not decayed.
     public func effectiveStreakMilli(at now: Instant, policy: FailurePolicy = .standard) -> Int64 {
-        let streak = Swift.min(Swift.max(0, streakMilli), Self.maximumStreakMilli)
-        let age = Swift.min(Swift.max(0, now.millisecondsSince(streakAt)), policy.maximumDecayMilliseconds)
+        decayedStreakMilli(age: now.millisecondsSince(streakAt), policy: policy)
+    }
+
+    /// The streak that the next failure adds to: it decays only from when the last wait was over at the latest.
+    ///
+    /// While a peer is kept away nothing is learnt of it, so nothing is forgotten either. With the decay during the waits a
+    /// dead peer's streak would never reach the cap: refused dials would come every 5 hours, not every 9.
+    public func carriedStreakMilli(at now: Instant, policy: FailurePolicy = .standard) -> Int64 {
+        let served = streakAt.advanced(
+            byMilliseconds: policy.longestWait(after: lastClass, streakMilli: boundedStreakMilli))
+        return decayedStreakMilli(age: now.millisecondsSince(served), policy: policy)
+    }
+
+    private var boundedStreakMilli: Int64 { Swift.min(Swift.max(0, streakMilli), Self.maximumStreakMilli) }
+
+    private func decayedStreakMilli(age: Int64, policy: FailurePolicy) -> Int64 {
+        let age = Swift.min(Swift.max(0, age), policy.maximumDecayMilliseconds)
         let left = Powers.decay(age: age, halfLife: policy[lastClass].halfLifeMilliseconds)
-        return Int64(Powers.scale(UInt64(streak), by: left))
+        return Int64(Powers.scale(UInt64(boundedStreakMilli), by: left))
     }
 
     /// The bits of ``outcomes`` that are outcomes.
@@ -33,13 +48,12 @@ extension BackoffState {
     public func loaded() -> BackoffState {
         var state = self
         if state.breaker == .halfOpen { state.breaker = .open }
-        if state.breaker == .open { state.trials = 0 }
+        state.trials = 0
         state.streakMilli = Swift.min(Swift.max(0, streakMilli), Self.maximumStreakMilli)
         state.waitMilliseconds = Swift.max(0, waitMilliseconds)
         state.outcomeCount = Swift.min(Swift.max(0, outcomeCount), 32)
         state.outcomes = state.recentOutcomes
         state.openings = Swift.max(0, openings)
-        state.trials = Swift.max(0, state.trials)
         return state
     }
 
@@ -66,7 +80,7 @@ extension BackoffState {
     ) {
         self = anchored(at: now)
         let failures = Int64(Swift.min(Swift.max(0, held), 100)) * policy.weightMilli(failureClass)
-        let streak = effectiveStreakMilli(at: now, policy: policy) + failures
+        let streak = carriedStreakMilli(at: now, policy: policy) + failures
         hold(for: policy.wait(after: failureClass, streakMilli: streak, using: &generator), from: now)
     }
 

@@ -8,7 +8,7 @@ public struct BackoffState: Hashable, Sendable {
         case halfOpen = 2
     }
 
-    /// The decayed failure streak when it was last counted, in thousandths.
+    /// The failure streak when it was last counted, in thousandths: what was left of it then, and that failure.
     public var streakMilli: Int64
     /// When that was.
     public var streakAt: Instant

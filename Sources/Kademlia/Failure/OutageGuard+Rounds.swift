@@ -48,7 +48,7 @@ extension OutageGuard {
         }
         isNarrow = false
         var directives: [Directive] = []
-        if witnesses.first.map({ isWithin(configuration.silenceMilliseconds, from: $0.at, to: now) }) != true {
+        if witnesses.first.map({ isWithin(silence(after: $0), from: $0.at, to: now) }) != true {
             // Its answer was not told as an answer; it is one.
             directives += witness(group: nil, at: now)
         }

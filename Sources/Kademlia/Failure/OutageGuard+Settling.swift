@@ -98,29 +98,40 @@ extension OutageGuard {
 extension OutageGuard {
     /// An answer from this group arrived.
     mutating func witness(group: NetworkGroup?, at now: Instant) -> [Directive] {
-        var now = now
-        var since = now
         let before = witnesses
+        var answer = Witness(group: group, at: now, spacing: longestSpacing)
         if let last = witnesses.first {
-            if isWithin(configuration.silenceMilliseconds, from: last.at, to: now) {
-                since = Swift.min(last.since, now)
-            } else if isWithin(configuration.silenceMilliseconds, from: now, to: last.at) {
-                now = last.at
-                since = Swift.min(last.since, now)
+            if isWithin(silence(after: last), from: last.at, to: now) {
+                answer.since = Swift.min(last.since, now)
+                let spacing = spacing(of: last)
+                answer.spacing = spacing + (now.millisecondsSince(last.at) * 1_000 - spacing) / 8
             } else if now < last.at {
                 // The clock was set back: nothing is known of a time that is yet to come.
                 witnesses = []
             }
         }
         let other = witnesses.first { Self.isElsewhere($0.group, group) }
-        witnesses = [Witness(group: group, at: now, since: since)] + (other.map { [$0] } ?? [])
+        witnesses = [answer] + (other.map { [$0] } ?? [])
         return witnesses == before ? [] : [.changedWitnesses]
     }
+
+    /// How long after this answer there is no silence yet, in milliseconds.
+    func silence(after answer: Witness) -> Int64 {
+        let silence = spacing(of: answer) / 1_000 * Swift.min(Swift.max(1, configuration.silenceFactor), 1_000)
+        return Swift.min(Swift.max(configuration.minimumSilenceMilliseconds, silence), longestSilence)
+    }
+
+    private func spacing(of answer: Witness) -> Int64 { Swift.min(Swift.max(0, answer.spacing), longestSpacing) }
+
+    /// What a row begins with, until its own spacing is known: the one with the longest silence.
+    private var longestSpacing: Int64 { longestSilence * 1_000 / Swift.max(1, configuration.silenceFactor) }
+
+    private var longestSilence: Int64 { Swift.min(Swift.max(0, configuration.silenceMilliseconds), FailurePolicy.day) }
 
     /// Whether the link is known to have been up, by answers from elsewhere, for as long as a call that fails now can have
     /// been under way.
     private func isLit(elsewhereThan group: NetworkGroup?, at now: Instant) -> Bool {
-        guard let last = witnesses.first, isWithin(configuration.silenceMilliseconds, from: last.at, to: now),
+        guard let last = witnesses.first, isWithin(silence(after: last), from: last.at, to: now),
             last.since <= now.advanced(byMilliseconds: -configuration.callMilliseconds)
         else { return false }
         return witnesses.contains {

@@ -5,9 +5,9 @@
 /// waits for one of two judgements:
 ///
 /// 1. **By traffic.** Peers of another network group answered at most a minute before the failure and at most a minute
-///    after it, and between them the answers never fell silent for longer than ``Configuration/silenceMilliseconds``, from
-///    before the call can have begun. The silence is what a link that flaps leaves behind: with the minute alone, each
-///    peer that was asked in a gap of 20 seconds would be charged.
+///    after it, and between them the answers never fell silent, from before the call can have begun. Silence is what a
+///    link that flaps leaves behind: with the minute alone, each peer that was asked in a gap of 20 seconds would be
+///    charged. What counts as silence is measured: eight times the usual spacing of the answers.
 /// 2. **By redial**, for what traffic did not settle within its minute: at most once a minute a canary is asked, a
 ///    recently good peer of another group. When it answers, up to 32 of the held are dialled again; one that fails again
 ///    is charged when another answer follows, without a silence since the canary's. So a node that hardly talks still
@@ -23,7 +23,12 @@ public struct OutageGuard: Hashable, Sendable {
     public struct Configuration: Hashable, Sendable {
         /// How near an answer from elsewhere must be to a failure, before and after it.
         public var windowMilliseconds: Int64 = FailurePolicy.minute
-        /// The longest silence between two answers that leaves no doubt of the link.
+        /// Two answers further apart than so many times their usual spacing have a silence between them. Of answers that
+        /// come at random, one spacing in 3,000 is as long.
+        public var silenceFactor: Int64 = 8
+        /// No spacing is a silence up to this: lookups come in bursts, and transports repeat what got lost so quickly.
+        public var minimumSilenceMilliseconds: Int64 = 1_000
+        /// Every spacing beyond this is one. A node that is asked nothing hears nothing, and knows nothing of its link.
         public var silenceMilliseconds: Int64 = 10_000
         /// The longest that a call takes: a failure may have begun this long before it was noticed.
         public var callMilliseconds: Int64 = 10_000
@@ -76,11 +81,14 @@ public struct OutageGuard: Hashable, Sendable {
         public var at: Instant
         /// When the row of answers without a silence began that this one ends.
         public var since: Instant
+        /// The usual time between two answers of the row, in microseconds: a moving average with a gain of 1/8.
+        public var spacing: Int64
 
-        public init(group: NetworkGroup?, at: Instant, since: Instant? = nil) {
+        public init(group: NetworkGroup?, at: Instant, since: Instant? = nil, spacing: Int64 = .max) {
             self.group = group
             self.at = at
             self.since = since ?? at
+            self.spacing = spacing
         }
     }
 

@@ -33,7 +33,7 @@ public enum SelectionWeight {
     private static func exponent(perCent percent: Int, timesMilli milli: UInt64) -> UInt64 {
         let percent = UInt64(Swift.min(Swift.max(1, percent), 100))
         let logarithm = Powers.negativeLogarithm(percent) - Powers.negativeLogarithm(100)
-        return logarithm * milli / 1_000 >> (Powers.logarithmBits - 32)
+        return (logarithm * milli / 1_000) >> (Powers.logarithmBits - 32)
     }
 
     private static func perCent(_ percent: Int, of value: UInt64) -> UInt64 {
