@@ -32,6 +32,8 @@ public final class Store: Sendable {
     public let createdAt: Instant
     /// The bound on peers that a running node learns; imports raise it.
     public let peerCap: Int64
+    /// The schema that the file had before, when opening it has upgraded it.
+    public let upgradedFrom: Int?
 
     let options: StoreOptions
     let readers: ReaderPool
@@ -53,6 +55,7 @@ public final class Store: Sendable {
         scope = opened.header.scope
         createdAt = opened.header.createdAt
         peerCap = opened.header.peerCap
+        upgradedFrom = opened.header.upgradedFrom
         salt = opened.header.salt
         readers = opened.readers
         writer = opened.writer

@@ -99,7 +99,8 @@ extension StoreError: CustomStringConvertible {
             "\(path): written by a newer kadstore (schema \(found), this one knows up to \(supported)). "
                 + "Update kadstore; the file was left as it is."
         case .olderSchema(let path, let found, let supported):
-            "\(path): has schema \(found), this kadstore reads \(supported). Open it once for writing to upgrade it."
+            "\(path): has schema \(found), this kadstore reads \(supported). "
+                + "Upgrade it with 'kadstore init --db \(path)', or open it once for writing."
         case .foreignMigration(let path, let version, let name):
             "\(path): its schema change \(version) ('\(name)') is not the one this kadstore has under that number: "
                 + "the file comes from a modified version. It was left as it is."

@@ -1,9 +1,25 @@
 import Foundation
-import KadStore
 import Testing
+
+@testable import KadStore
 
 @Suite("kadstore init")
 struct InitTests {
+    @Test("upgrades a store of an older schema, which other commands name")
+    func upgrade() throws {
+        let scratch = Scratch()
+        let path = scratch.path("old.db")
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let dump = folder.appendingPathComponent("Fixtures/stores/V0001.sql")
+        try Connection(path: path, access: .create).execute(String(contentsOf: dump, encoding: .utf8))
+        let refused = try Command.run("stats", "--db", path)
+        #expect(refused.status != 0 && refused.messages.contains("kadstore init --db"))
+        let upgraded = try Command.run("init", "--db", path)
+        #expect(upgraded.status == 0 && upgraded.messages.contains("from schema 1"))
+        #expect(try Command.run("init", "--db", path).messages.contains("left as it is"))
+        #expect(try Command.run("stats", "--db", path, "--json").json()["schema"] as? Int == 2)
+    }
+
     @Test("creates a store of libp2p with public scope, for its owner alone")
     func defaults() async throws {
         let scratch = Scratch()

@@ -45,7 +45,7 @@ struct StatsTests {
         try await store.close()
         let text = try Command.run("stats", "--db", path).output
         #expect(text.contains("100 (99 complete, 1 time-limit)"))
-        #expect(text.contains("4 s median, 90 % below 8 s, 99 % below 9 s"))
+        #expect(text.contains("4.90 s median, 90 % below 8.90 s, 99 % below 9.80 s (last 100)"))
         #expect(text.contains("2 h in all"))
         let document = try Command.run("stats", "--db", path, "--json").json()
         #expect(document["onlineMs"] as? Int == 7_200_000)

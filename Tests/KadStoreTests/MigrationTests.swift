@@ -45,6 +45,7 @@ struct MigrationTests {
         let before = try Self.tables.map { try OldFile.rows(Connection(path: scratch.path(), access: .readOnly), $0) }
         #expect(before.map(\.count).reduce(0, +) > 20)
         let store = try await Store.open(scratch.path())
+        #expect(store.upgradedFrom == 1)
         let connection = try Connection(path: scratch.path(), access: .readOnly)
         for (table, rows) in zip(Self.tables, before) {
             #expect(try OldFile.rows(connection, table) == rows, "\(table)")
@@ -70,6 +71,9 @@ struct MigrationTests {
         #expect(try store.heldFailures().map(\.key) == [peer.key])
         #expect(try await store.check(full: true).problems == [])
         try await store.close()
+        let again = try await Store.open(scratch.path())
+        #expect(again.upgradedFrom == nil)
+        try await again.close()
     }
 
     @Test("opened for reading says what it is and what to do, and stays as it is")
@@ -78,7 +82,7 @@ struct MigrationTests {
         try OldFile.make("V0001", at: scratch.path())
         let error = await #expect(throws: StoreError.self) { try await Store.open(scratch.path(), mode: .readOnly) }
         #expect(error == .olderSchema(path: scratch.path(), found: 1, supported: Migrator.latest))
-        #expect(error?.description.contains("Open it once for writing") == true)
+        #expect(error?.description.contains("kadstore init --db \(scratch.path())") == true)
         let connection = try Connection(path: scratch.path(), access: .readOnly)
         #expect(try connection.integer("PRAGMA user_version") == 1)
     }

@@ -43,13 +43,15 @@ struct Migrator {
     }
 
     /// Applies what is missing and, to an empty file, writes the network.
-    func migrate(creating birth: Birth?, now: Instant, lock: WriteLock, wait: Int) throws {
+    ///
+    /// - Returns: the schema version that the file had; 0 for an empty one.
+    func migrate(creating birth: Birth?, now: Instant, lock: WriteLock, wait: Int) throws -> Int {
         try lock.withLock(waitMilliseconds: wait) {
             // An empty file may be one that another process is just making a store: under the lock it is that, or empty.
             if birth == nil, try inspect() == .empty { throw StoreError.emptyDatabase(path: path) }
             // A persistent property of the file; it cannot be set inside a transaction.
             try connection.execute("PRAGMA journal_mode = WAL")
-            try connection.writeTransaction {
+            return try connection.writeTransaction {
                 // Read again under the lock: another process may have been first.
                 let kind = try inspect()
                 let from: Int
@@ -64,6 +66,7 @@ struct Migrator {
                     try apply(migration, at: now)
                 }
                 if from == 0, let birth { try birth.write(to: connection) }
+                return from
             }
         }
     }
@@ -129,6 +132,8 @@ struct FileHeader {
     let createdAt: Instant
     let peerCap: Int64
     let salt: SymmetricKey
+    /// The schema that the file had before it was opened, where opening it has changed that.
+    var upgradedFrom: Int?
 
     init(_ connection: Connection, path: String) throws {
         let query = try connection.statement(

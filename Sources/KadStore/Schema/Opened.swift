@@ -66,8 +66,10 @@ struct Opened: Sendable {
             let migrator = Migrator(connection: connection, path: path)
             let kind = try migrator.inspect()
             let lock = try WriteLock(database: path)
+            var found = Migrator.latest
             if try kind != .store(version: Migrator.latest) || connection.journalMode() != "wal" {
-                try migrator.migrate(creating: birth, now: options.now(), lock: lock, wait: options.waitMilliseconds)
+                found = try migrator.migrate(
+                    creating: birth, now: options.now(), lock: lock, wait: options.waitMilliseconds)
             } else {
                 try migrator.verify(through: Migrator.latest)
             }
@@ -77,7 +79,8 @@ struct Opened: Sendable {
                 PRAGMA mmap_size = 0; PRAGMA cache_size = -\(options.cacheKibibytes)
                 """)
             connection.countLogFrames()
-            let header = try FileHeader(connection, path: path)
+            var header = try FileHeader(connection, path: path)
+            header.upgradedFrom = (1..<Migrator.latest).contains(found) ? found : nil
             let writer = try Writer(
                 queue: queue, reader: RecordReader(connection, network: header.network), lock: lock, pending: pending,
                 options: options)

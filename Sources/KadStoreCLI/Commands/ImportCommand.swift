@@ -24,7 +24,7 @@ struct ImportCommand: AsyncParsableCommand {
             updated, unchanged}, candidates: {same}, rejected: {reason: count}, rejections: [{line or offset, \
             reason, excerpt}] (the first 20), unroutableAddresses, surplusAddresses, ownRecords, impossibleStamps, \
             fault, error}]}, or with --restore {version, path, isDryRun, isNew, network, scope, restored: {peers, \
-            candidates, tombstones, identities, buckets}}
+            candidates, tombstones, identities, buckets, heldFailures, sessions, lookups}}
             """)
 
     @Argument(help: "The files; - is standard input.", completion: .file())

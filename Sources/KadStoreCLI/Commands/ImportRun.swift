@@ -102,6 +102,8 @@ struct ImportRun: Sendable {
         let restored = JSON.object([
             "peers": .int(report.peers), "candidates": .int(report.candidates), "tombstones": .int(report.tombstones),
             "identities": .int(report.identities), "buckets": .int(report.buckets),
+            "heldFailures": .int(report.heldFailures), "sessions": .int(report.sessions),
+            "lookups": .int(report.lookups),
         ])
         return .members(members(store, isNew: isNew) + [("restored", restored)])
     }

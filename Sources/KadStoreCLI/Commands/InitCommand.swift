@@ -8,7 +8,7 @@ struct InitCommand: AsyncParsableCommand {
         discussion: """
             One file holds one network. Of a known network (libp2p, mainline, opendht, devp2p) the name says how \
             keys are derived; a network of your own needs --key-derivation and --key-bits. A store that is there \
-            already, of the same network and scope, is left as it is.
+            already, of the same network and scope, is left as it is; one of an older schema is upgraded.
 
             EXAMPLES:
               kadstore init
@@ -26,8 +26,13 @@ struct InitCommand: AsyncParsableCommand {
             let terminal = Terminal.standardError
             let path = terminal.safe(store.path)
             let what = "network \(store.network.name), keys of \(store.network.keyBits) bits, \(store.scope) scope"
-            Messages.line(
-                existed ? "\(path) is a store already (\(what)); left as it is." : "Created \(path): \(what).")
+            if let version = store.upgradedFrom {
+                Messages.line("Upgraded \(path) from schema \(version): \(what).")
+            } else if existed {
+                Messages.line("\(path) is a store already (\(what)); left as it is.")
+            } else {
+                Messages.line("Created \(path): \(what).")
+            }
         }
     }
 }

@@ -13,11 +13,11 @@ struct StatsCommand: AsyncParsableCommand {
 
             JSON: {version, path, network: {name, scope, keyDerivation, keyBits}, createdAtMs, peerCap, peers, \
             answered, unverified, failing, backedOff, openBreakers, heldFailures, addresses, peersWithoutAddress, \
-            candidates, tombstones, identities, contacts, replacements, firstSeenMs, lastSeenMs, lastOkMs, rttUs: {count, p10, \
-            p50, p90, p99} or null, failures: [{class, count}], sources, agents, protocolSets: [{name, count}] (the \
-            10 most frequent), onlineMs, lookups: {count, queries, answers, failures, timeouts, skipped, ends: [{reason, \
-            count}], recent: {count, durationMs, queries, timeouts, hops: {p50, p90, p99} or null} (the last 1,024)}, \
-            fileBytes, logBytes, bytesPerPeer, schema}
+            candidates, tombstones, identities, contacts, replacements, firstSeenMs, lastSeenMs, lastOkMs, rttUs: \
+            {count, p10, p50, p90, p99} or null, failures: [{class, count}], sources, agents, protocolSets: [{name, \
+            count}] (the 10 most frequent), onlineMs, lookups: {count, queries, answers, failures, timeouts, skipped, \
+            ends: [{reason, count}], recent: {count, durationMs, queries, timeouts, hops: {p50, p90, p99} or null} \
+            (the last 1,024)}, fileBytes, logBytes, bytesPerPeer, schema}
             """)
 
     @OptionGroup var output: OutputOptions

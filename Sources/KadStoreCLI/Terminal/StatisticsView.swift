@@ -102,16 +102,14 @@ struct StatisticsView {
                 "\(terminal.count(lookups.total(\.queries))), \(terminal.count(lookups.total(\.timeouts))) timed out, "
                     + "\(terminal.count(lookups.total(\.skipped))) peers spared"),
         ]
+        let recent = "last \(terminal.count(lookups.recent.count))"
         func spread(_ name: String, _ text: (Int64) -> String, _ cost: (LookupSummary) -> Int64) {
             guard let spread = lookups.spread(cost) else { return }
-            lines.append(
-                field(
-                    "  \(name)",
-                    "\(text(spread.p50)) median, 90 % below \(text(spread.p90)), 99 % below \(text(spread.p99))"))
+            let quantiles = "\(text(spread.p50)) median, 90 % below \(text(spread.p90)), 99 % below \(text(spread.p99))"
+            lines.append(field("  \(name)", "\(quantiles) (\(recent))"))
         }
-        lines.append(field("  of the last", "\(terminal.count(lookups.recent.count)):"))
-        spread("duration", { Span.text(milliseconds: $0) }, \.milliseconds)
-        spread("queries", { terminal.count($0) }, { Int64($0.queries) })
+        spread("duration", { terminal.microseconds($0.multipliedSaturated(by: 1_000)) }, \.milliseconds)
+        spread("each asked", { terminal.count($0) }, { Int64($0.queries) })
         spread("hops", { terminal.count($0) }, { Int64($0.hops) })
         return lines
     }
@@ -144,5 +142,12 @@ struct StatisticsView {
 
     private func field(_ name: String, _ value: String) -> String {
         terminal.paint(name, .dim) + String(repeating: " ", count: max(1, 14 - name.utf8.count)) + value
+    }
+}
+
+extension Int64 {
+    fileprivate func multipliedSaturated(by factor: Int64) -> Int64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? .max : product
     }
 }
