@@ -87,7 +87,7 @@ struct AlgorithmTests {
 
     @Test("The same seed gives the same trace and the same figures, another seed another")
     func determinism() async throws {
-        let experiment = AlgorithmComparison(nodes: 300, deadPermille: [200], lookups: 5)
+        let experiment = LookupComparison(nodes: 300, deadPermille: [200], lookups: 5, memories: [])
         let first = try await experiment.run(seed: 1)
         #expect(try await experiment.run(seed: 1) == first)
         #expect(try await experiment.run(seed: 2).digest != first.digest)

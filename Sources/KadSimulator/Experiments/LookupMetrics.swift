@@ -7,6 +7,7 @@ extension Metric {
     public static let distances = Metric("distances", "distances", .count)
     public static let peakCandidates = Metric("peakCandidates", "peak", .count)
     public static let recall = Metric("recall", "recall", .share)
+    public static let timeoutsSaved = Metric("timeoutsSaved", "saved", .share)
 }
 
 /// Gathers the lookups of one variant: means of what is counted, median and 95th percentile of the time.
@@ -19,6 +20,12 @@ struct LookupTally {
         works.append(work)
         times.append(microseconds)
         recalls.append(recall)
+    }
+
+    /// The share of another's timeouts that this one has avoided.
+    func saved(against other: LookupTally) -> Double {
+        let (mine, others) = (works.reduce(0) { $0 + $1.timeouts }, other.works.reduce(0) { $0 + $1.timeouts })
+        return others > 0 ? 1 - Double(mine) / Double(others) : 0
     }
 
     func row(_ name: String) -> Row {

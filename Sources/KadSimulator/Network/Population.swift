@@ -13,6 +13,7 @@ struct Population: Sendable {
     private let serials: [Int32]
     private let draw: Draw
     private let groups: Int
+    private let firstGroup: Int
 
     /// The most nodes of a population: their numbers fit into an address.
     static let limit = 1 << 21
@@ -21,14 +22,21 @@ struct Population: Sendable {
     ///   - count: at most ``limit``.
     ///   - groups: the networks (/24) that addresses are drawn from.
     ///   - firstGroup: the number of the first of them.
-    init(count: Int, groups: Int, draw: Draw) throws(StoreError) {
+    ///   - tries: the most ids that are made; nil is one for each node.
+    ///   - isWanted: whether a node with this key may be: ids cost nothing, and keys cannot be chosen otherwise.
+    init(
+        count: Int, groups: Int, firstGroup: Int = 0, draw: Draw, tries: Int? = nil,
+        where isWanted: (Key) -> Bool = { _ in true }
+    ) throws(StoreError) {
         self.draw = draw
         self.groups = max(1, groups)
+        self.firstGroup = firstGroup
         var nodes: [(key: Key, serial: Int32)] = []
         nodes.reserveCapacity(count)
-        for serial in 0..<Int32(min(count, Self.limit)) {
+        for serial in 0..<Int32(min(tries ?? count, Self.limit)) where nodes.count < count {
             guard let id = Self.id(serial, draw) else { continue }
-            nodes.append((try Network.libp2p.key(of: id), serial))
+            let key = try Network.libp2p.key(of: id)
+            if isWanted(key) { nodes.append((key, serial)) }
         }
         nodes.sort { $0.key < $1.key }
         keys = nodes.map(\.key)
@@ -51,7 +59,7 @@ struct Population: Sendable {
 
     func address(of node: Int) -> Multiaddr {
         let serial = UInt32(bitPattern: serials[node])
-        let group = UInt32(draw[.address][Int(serial)].below(groups))
+        let group = UInt32(firstGroup + draw[.address][Int(serial)].below(groups))
         return Self.address(group: group, serial: serial)
     }
 

@@ -17,6 +17,20 @@ extension SimulatedNetwork {
         return contacts(in: range, bucket: index, of: node, at: time)
     }
 
+    /// All contacts of a node, bucket by bucket.
+    public func contacts(of node: Int, at time: VirtualTime) -> [[Int]] {
+        let key = population.keys[node]
+        var branch = 0..<count
+        var buckets: [[Int]] = []
+        while branch.count > 1, buckets.count < Key.bitWidth {
+            let index = buckets.count
+            let range = population.places(sharing: index + 1, of: key.flippingBit(index), in: branch)
+            buckets.append(contacts(in: range, bucket: index, of: node, at: time))
+            branch = population.places(sharing: index + 1, of: key, in: branch)
+        }
+        return buckets
+    }
+
     /// The contacts of a node that are nearest to a target: what it answers a FIND_NODE with.
     ///
     /// The bucket that the target lies in comes first, then all deeper ones together, then the shallower ones one after

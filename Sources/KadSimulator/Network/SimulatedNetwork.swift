@@ -63,14 +63,20 @@ public struct SimulatedNetwork: Sendable {
     /// - Parameter nonce: tells requests of one pair apart. Equal ones meet the same luck.
     public func request(from asker: Int, to node: Int, nonce: UInt64, at time: VirtualTime) -> Reply {
         let pair = draw[.latency][asker][node]
-        let base = Distribution.lognormal(
-            median: configuration.medianRoundTrip, sigmaMilli: configuration.roundTripSigmaMilli, uniform: pair.bits)
         let after = Distribution.lognormal(
-            median: base, sigmaMilli: configuration.jitterSigmaMilli, uniform: pair[.jitter][nonce].bits)
+            median: roundTrip(from: asker, to: node), sigmaMilli: configuration.jitterSigmaMilli,
+            uniform: pair[.jitter][nonce].bits)
         guard isLive(node, at: time) else {
             let refuses = population.draw(of: node, .refusal).happens(permille: configuration.refusedPermille)
             return refuses ? .refusal(after: after) : .silence
         }
         return pair[.loss][nonce].happens(permille: configuration.lossPermille) ? .silence : .answer(after: after)
+    }
+
+    /// The typical round-trip time between two nodes in microseconds.
+    public func roundTrip(from asker: Int, to node: Int) -> Int64 {
+        Distribution.lognormal(
+            median: configuration.medianRoundTrip, sigmaMilli: configuration.roundTripSigmaMilli,
+            uniform: draw[.latency][asker][node].bits)
     }
 }

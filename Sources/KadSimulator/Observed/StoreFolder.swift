@@ -1,0 +1,50 @@
+import KadStore
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// A temporary folder for the stores of one experiment; removed with it.
+///
+/// In memory where the system has such a file system (Linux: `/dev/shm`): the simulated disk never loses anything, and a
+/// flush for each virtual second would wear a real one.
+final class StoreFolder: Sendable {
+    private let path: String
+
+    init() throws {
+        let files = FileManager.default
+        let parent = files.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : files.temporaryDirectory.path
+        path = parent + "/kadstore-simulator-" + UUID().uuidString
+        try files.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func file(_ name: String) -> String { path + "/" + name }
+
+    /// Copies a store as it lies on the disk: what a crash leaves. Nobody may be writing to it.
+    func copy(_ source: String, to target: String) throws {
+        let files = FileManager.default
+        for suffix in ["", "-wal"] {
+            let (from, to) = (file(source) + suffix, file(target) + suffix)
+            if files.fileExists(atPath: to) { try files.removeItem(atPath: to) }
+            if files.fileExists(atPath: from) { try files.copyItem(atPath: from, toPath: to) }
+        }
+    }
+
+    func remove(_ name: String) {
+        for suffix in ["", "-wal", "-shm", "-lock"] { try? FileManager.default.removeItem(atPath: file(name) + suffix) }
+    }
+
+    /// The size of a store, its log included.
+    func size(_ name: String) -> Int64 {
+        ["", "-wal"].reduce(0) { sum, suffix in
+            let attributes = try? FileManager.default.attributesOfItem(atPath: file(name) + suffix)
+            // Foundation and FoundationEssentials disagree on the number's type.
+            let size = attributes?[.size]
+            return sum + (size as? Int64 ?? (size as? UInt64).map(Int64.init(clamping:)) ?? 0)
+        }
+    }
+}
