@@ -124,6 +124,12 @@ public final class Store: Sendable {
         try await writer.perform { try $0.flush() }
     }
 
+    /// Writes what was recorded before without waiting for the medium: a simulation's commits come at moments of its own.
+    package func commit() async throws(StoreError) {
+        guard let writer else { return }
+        _ = try await writer.perform { try $0.commitPending() }
+    }
+
     /// Writes what is queued and closes the file. Later calls throw ``StoreError/closed``.
     public func close() async throws(StoreError) {
         if let writer {
@@ -175,6 +181,8 @@ public struct StoreOptions: Sendable {
     public var readerCount = 2
     /// Ids whose keys are remembered.
     public var keyCacheCount = 65_536
+    /// The salt of a store that is created; nil draws it from the system. For simulations: a salt that others know is none.
+    package var salt: [UInt8]?
     /// The wall clock.
     public var now: @Sendable () -> Instant = Instant.systemClock
     /// Called when a key is computed from an id: tests count it.

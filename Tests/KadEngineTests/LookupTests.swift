@@ -59,6 +59,7 @@ extension Collection where Element == LookupEvent {
     func dead() async throws {
         let setting = try await Setting(count: 400)
         for node in setting.world.nodes.enumerated() where node.offset % 3 == 2 { setting.world.kill(node.element.key) }
+        setting.world.answerCount = 40
         let target = Key(1, 2, 3, 4)
         let first = try #require(setting.world.lookup(setting.engine, target).finish)
         #expect(first.closest.map(\.peer.key) == setting.world.nearest(target).map(\.key))

@@ -22,6 +22,8 @@ final class World {
     var lies: [Key: [NamedPeer]] = [:]
     /// What a call fails with instead of a timeout.
     var failures: [Key: FailureClass] = [:]
+    /// How many peers an answer names.
+    var answerCount = 20
     var isLinkDown = false
     private var index: [Key: Int] = [:]
 
@@ -95,7 +97,7 @@ final class World {
             return .answered(address: call.addresses.first, rttMicroseconds: 1_000 * (self[call.peer.key]?.rtt ?? 1), named: [])
         }
         let named = lies[call.peer.key]
-            ?? nearest(target.key, aliveOnly: false).map { NamedPeer(id: Array($0.id.bytes), addresses: [$0.address]) }
+            ?? nearest(target.key, count: answerCount, aliveOnly: false).map { NamedPeer(id: Array($0.id.bytes), addresses: [$0.address]) }
         return .answered(
             address: call.addresses.first, rttMicroseconds: 1_000 * (self[call.peer.key]?.rtt ?? 1), named: named)
     }

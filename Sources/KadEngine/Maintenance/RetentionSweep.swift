@@ -81,11 +81,6 @@ extension NodeEngine {
     }
 
     private func facts(of record: PeerRecord, _ online: OnlineTime) -> Retention.Facts {
-        let counted = record.failures.reduce(0) { sum, failure in
-            guard failure.failureClass.countsAgainstPeer else { return sum }
-            let (total, overflow) = sum.addingReportingOverflow(failure.count)
-            return overflow ? .max : total
-        }
         let isInUse =
             table.liveContact(record.key) != nil || table.waitingContact(record.key) != nil
             || (record.lastOK.map { $0 >= upkeep.sessionStart } ?? false)
@@ -93,9 +88,7 @@ extension NodeEngine {
             idleMilliseconds: clock.age(of: record.lastSeen, at: now),
             onlineSinceSeen: clock.age(of: record.lastSeen, at: now).map { _ in online.milliseconds(since: record.lastSeen) },
             onlineSinceOK: record.lastOK.flatMap { clock.age(of: $0, at: now) == nil ? nil : online.milliseconds(since: $0) },
-            hasAnswered: record.lastOK != nil, countedFailures: counted,
-            streakMilli: record.backoff?.effectiveStreakMilli(at: now, policy: configuration.failures) ?? 0,
-            isInUse: isInUse)
+            hasAnswered: record.lastOK != nil, failuresInARow: record.backoff?.failuresInARow ?? 0, isInUse: isInUse)
     }
 
     /// A dropped peer leaves what gossip must not wash away.

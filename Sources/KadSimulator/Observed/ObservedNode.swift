@@ -116,6 +116,7 @@ final class ObservedNode {
         options.syncMilliseconds = 1_000_000_000
         options.queueLimit = 1 << 20
         options.cacheKibibytes = 8_192
+        options.salt = [UInt8](repeating: 0x5a, count: 32)
         options.now = { machine.wall }
         return try await Store.open(path, mode: .create(.libp2p, .public), options: options)
     }
@@ -180,7 +181,7 @@ final class ObservedNode {
         case .commit(let life):
             guard life == self.life else { return }
             isCommitDue = false
-            try await store?.flush()
+            try await store?.commit()
         }
     }
 

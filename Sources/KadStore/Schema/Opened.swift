@@ -26,7 +26,7 @@ struct Opened: Sendable {
             writer = nil
         case .readWrite: (header, readers, writer) = try Self.openForWriting(path, nil, options, queue, pending)
         case .create(let network, let scope):
-            let birth = Birth(network: network, scope: scope, now: options.now(), salt: Self.salt())
+            let birth = Birth(network: network, scope: scope, now: options.now(), salt: options.salt ?? Self.salt())
             try Self.createPrivately(path)
             (header, readers, writer) = try Self.openForWriting(path, birth, options, queue, pending)
             guard header.network == network, header.scope == scope else {
