@@ -1,0 +1,125 @@
+import KadStore
+import Kademlia
+import Multiformats
+import Testing
+
+@testable import KadEngine
+
+@Suite("Hostile replies") struct ReplyTests {
+    /// A peer that answers a lookup with a lie.
+    private func lie(
+        _ named: (World, Store) throws -> [NamedPeer]
+    ) async throws -> (Setting, liar: World.Node, events: [LookupEvent]) {
+        let setting = try await Setting(count: 80, known: 80)
+        let liar = setting.world.nodes[11]
+        setting.world.lies[liar.key] = try named(setting.world, setting.store)
+        return (setting, liar, setting.world.lookup(setting.engine, liar.key))
+    }
+
+    private func honest(_ world: World, _ range: Range<Int>) -> [NamedPeer] {
+        world.nodes[range].map { NamedPeer(id: Array($0.id.bytes), addresses: [$0.address]) }
+    }
+
+    private func expectCharged(
+        _ setting: Setting, _ liar: World.Node, _ events: [LookupEvent], _ expected: (ReplyFault) -> Bool,
+        location: SourceLocation = #_sourceLocation
+    ) throws {
+        let faults = setting.world.notes.compactMap {
+            if case .badReply(let peer, let fault) = $0, peer.key == liar.key { fault } else { nil }
+        }
+        #expect(faults.count == 1 && faults.allSatisfy(expected), "\(faults)", sourceLocation: location)
+        #expect(
+            events.contains { if case .failed(let peer, .badResponse) = $0 { peer.key == liar.key } else { false } },
+            sourceLocation: location)
+        let record = try #require(try setting.store.record(of: liar.key))
+        #expect(record.backoff?.lastClass == .badResponse, sourceLocation: location)
+        for node in setting.world.nodes where node.key != liar.key {
+            #expect(try setting.store.record(of: node.key)?.backoff == nil, sourceLocation: location)
+        }
+    }
+
+    @Test("thousands of entries are refused as a whole, and charged to the sender")
+    func flood() async throws {
+        let (setting, liar, events) = try await lie { _, _ in
+            (0..<5_000).map { number in
+                NamedPeer(
+                    id: [0x12, 0x20] + (0..<32).map { UInt8(truncatingIfNeeded: number >> ($0 % 4 * 8)) },
+                    addresses: [])
+            }
+        }
+        try expectCharged(setting, liar, events) { $0 == .tooManyPeers(5_000) }
+        #expect(try setting.store.peers(limit: 4_096).peers.count == 80)
+        try await setting.store.close()
+    }
+
+    @Test("an id that is none of the network is charged to the sender")
+    func malformed() async throws {
+        let (setting, liar, events) = try await lie { world, _ in
+            honest(world, 0..<5) + [NamedPeer(id: [], addresses: [world.nodes[0].address])]
+        }
+        try expectCharged(setting, liar, events) { $0 == .malformedID }
+        try await setting.store.close()
+    }
+
+    @Test("a stated key that is not its id's is charged to the sender, not to the named one")
+    func contradiction() async throws {
+        let (setting, liar, events) = try await lie { world, _ in
+            var named = honest(world, 0..<5)
+            named[2].key = [UInt8](repeating: 1, count: 32)
+            return named
+        }
+        try expectCharged(setting, liar, events) { $0 == .contradictoryKey }
+        try await setting.store.close()
+    }
+
+    @Test("an answer of duplicates alone is charged to the sender")
+    func duplicates() async throws {
+        let (setting, liar, events) = try await lie { world, _ in
+            Array(repeating: honest(world, 0..<1)[0], count: 20)
+        }
+        try expectCharged(setting, liar, events) { $0 == .mostlyRefused(kept: 1, refused: 19) }
+        try await setting.store.close()
+    }
+
+    @Test("addresses that nobody may be sent to, and twenty peers at one endpoint, are refused")
+    func victims() async throws {
+        let victim = try Multiaddr("/ip4/10.99.0.1/tcp/80")
+        let multicast = try Multiaddr("/ip4/224.0.0.1/tcp/80")
+        let (setting, liar, events) = try await lie { _, _ in
+            (0..<20).map { number in
+                NamedPeer(
+                    id: [0x12, 0x20] + [UInt8](repeating: UInt8(number), count: 32),
+                    addresses: [number % 2 == 0 ? victim : multicast])
+            }
+        }
+        try expectCharged(setting, liar, events) { if case .mostlyRefused(let kept, _) = $0 { kept == 2 } else { false } }
+        #expect(try setting.store.peers(limit: 4_096).peers.count == 80)
+        try await setting.store.close()
+    }
+
+    @Test("that a peer names itself or us is passed over, and not held against it")
+    func own() async throws {
+        let setting = try await Setting(count: 80, known: 80)
+        let teller = setting.world.nodes[11]
+        let own = NamedPeer(
+            id: Array(setting.engine.identity.peer.id.bytes), addresses: [try Multiaddr("/ip4/10.1.1.1/tcp/1")])
+        let itself = NamedPeer(id: Array(teller.id.bytes), addresses: [teller.address])
+        setting.world.lies[teller.key] = [own, itself]
+        let events = setting.world.lookup(setting.engine, teller.key)
+        #expect(events.contains { if case .answered(let peer, 0, _) = $0 { peer.key == teller.key } else { false } })
+        #expect(try setting.store.record(of: teller.key)?.backoff == nil)
+        #expect(try setting.store.record(of: setting.engine.identity.peer.key) == nil)
+        try await setting.store.close()
+    }
+
+    @Test("one source may bring so many new names in an hour, and no more")
+    func quota() throws {
+        var quota = GossipQuota(limits: GossipQuota.Limits())
+        let source = GossipQuota.Source.peer(Key(1, 0, 0, 0))
+        var taken = 0
+        for _ in 0..<1_000 where quota.takes(1, from: source, at: Uptime(milliseconds: 5)) { taken += 1 }
+        #expect(taken == 200)
+        #expect(quota.takes(1, from: .peer(Key(2, 0, 0, 0)), at: Uptime(milliseconds: 5)))
+        #expect(quota.takes(1, from: source, at: Uptime(milliseconds: 3_600_005)))
+    }
+}
