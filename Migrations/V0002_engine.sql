@@ -18,12 +18,14 @@ CREATE TABLE held (
     redialled_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- The latest answers from two network groups: they show that the uplink works, and since when without a silence.
+-- The latest answers from two network groups: they show that the uplink works, since when without a silence, and how far
+-- apart answers came of late.
 CREATE TABLE witness (
     slot          INTEGER PRIMARY KEY CHECK (slot IN (0, 1)),
     network_group BLOB,
     at            INTEGER NOT NULL,
-    since         INTEGER NOT NULL
+    since         INTEGER NOT NULL,
+    spacing_us    INTEGER NOT NULL
 ) STRICT;
 
 -- When a canary was last asked.

@@ -130,7 +130,9 @@ enum FullStore {
                         isWitnessed: flip(), count: Int(draw(1..<5)), redialledAt: flip() ? instant() : nil)))
         }
         let witnesses = (0..<draw(0..<3)).map {
-            OutageGuard.Witness(group: $0 == 0 ? nil : .ipv4(UInt32($0)), at: instant(), since: instant())
+            OutageGuard.Witness(
+                group: $0 == 0 ? nil : .ipv4(UInt32($0)), at: instant(), since: instant(),
+                spacing: flip() ? draw(0..<999) : .max)
         }
         items.append(.witnesses(witnesses, canaryAt: flip() ? instant() : nil))
         for number in 0..<draw(0..<5) {

@@ -121,7 +121,7 @@ struct EngineTests {
     @Test("the guard's witnesses are the last ones it told")
     func witnesses() async throws {
         let first = OutageGuard.Witness(group: .ipv4(1), at: .seconds(1))
-        let second = OutageGuard.Witness(group: .ipv6(2), at: .seconds(2), since: .seconds(1))
+        let second = OutageGuard.Witness(group: .ipv6(2), at: .seconds(2), since: .seconds(1), spacing: 400)
         let third = OutageGuard.Witness(group: nil, at: .seconds(3))
         try await inEveryState(Scratch()) { store in
             try store.record(.witnesses([first], canaryAt: nil))

@@ -26,14 +26,14 @@ extension RecordReader {
     }
 
     func witnesses() throws -> [OutageGuard.Witness] {
-        let query = try connection.statement("SELECT network_group, at, since FROM witness ORDER BY slot")
+        let query = try connection.statement("SELECT network_group, at, since, spacing_us FROM witness ORDER BY slot")
         defer { query.reset() }
         var found: [OutageGuard.Witness] = []
         while try query.step() {
             found.append(
                 OutageGuard.Witness(
                     group: group(query, 0), at: Instant(milliseconds: query.int64(1)),
-                    since: Instant(milliseconds: query.int64(2))))
+                    since: Instant(milliseconds: query.int64(2)), spacing: query.int64(3)))
         }
         return found
     }

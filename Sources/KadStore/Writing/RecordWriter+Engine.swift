@@ -39,9 +39,11 @@ extension RecordWriter {
     func write(_ witnesses: [OutageGuard.Witness], canaryAt: Instant?) throws {
         try connection.statement("DELETE FROM witness").run()
         for (slot, witness) in witnesses.prefix(2).enumerated() {
-            try connection.statement("INSERT INTO witness (slot, network_group, at, since) VALUES (?1, ?2, ?3, ?4)")
-                .bind(1, Int64(slot)).bind(2, witness.group?.bytes).bind(3, witness.at.milliseconds)
-                .bind(4, witness.since.milliseconds).run()
+            try connection.statement(
+                "INSERT INTO witness (slot, network_group, at, since, spacing_us) VALUES (?1, ?2, ?3, ?4, ?5)"
+            )
+            .bind(1, Int64(slot)).bind(2, witness.group?.bytes).bind(3, witness.at.milliseconds)
+            .bind(4, witness.since.milliseconds).bind(5, witness.spacing).run()
         }
         try connection.statement("DELETE FROM canary").run()
         guard let canaryAt else { return }

@@ -160,6 +160,7 @@ extension OutageGuard.Witness {
         var group: NetworkGroup?
         var at: Instant?
         var since: Instant?
+        var spacing = Int64.max
         try reader.members("witnesses") { (name, reader) throws(RejectionReason) in
             if name.equals("group") {
                 group = try reader.group("group")
@@ -167,12 +168,14 @@ extension OutageGuard.Witness {
                 at = try reader.instant("atMs")
             } else if name.equals("sinceMs") {
                 since = try reader.instant("sinceMs")
+            } else if name.equals("spacingUs") {
+                spacing = try reader.number("spacingUs")
             } else {
                 try reader.skip()
             }
         }
         guard let at else { throw .missing("atMs") }
-        self.init(group: group, at: at, since: since)
+        self.init(group: group, at: at, since: since, spacing: spacing)
     }
 }
 

@@ -11,7 +11,7 @@ import Multiformats
 ///     identity   {"identity":<number>,"id":<id>,"key":<hex>,"label":…,"createdAtMs":…}
 ///     bucket     {"bucket":<index>,"identity":<number>,"refreshedAtMs":…,"live":[…],"replacements":[…]}
 ///     held       {"held":<key>,"class":…,"atMs":…,"group":<hex>,"witnessed":…,"count":…,"redialledAtMs":…}
-///     witnesses  {"witnesses":[{"group":<hex>,"atMs":…,"sinceMs":…}],"canaryAtMs":…}
+///     witnesses  {"witnesses":[{"group":<hex>,"atMs":…,"sinceMs":…,"spacingUs":…}],"canaryAtMs":…}
 ///     session    {"session":<startedAtMs>,"endedAtMs":…}
 ///     lookup     {"lookup":<finishedAtMs>,"reason":…,"identity":<number>,"durationMs":…,"queries":…,"answers":…,…}
 ///     totals     {"lookupTotals":<reason>,"lookups":…,"durationMs":…,"queries":…,"answers":…,…}

@@ -124,6 +124,7 @@ final class NativeWriter: FormatWriter {
                     line.member("group", witness.group)
                     line.member("atMs", witness.at)
                     line.member("sinceMs", witness.since)
+                    if witness.spacing != .max { line.member("spacingUs", witness.spacing) }
                 }
             }
             line.member("canaryAtMs", canaryAt)
