@@ -119,7 +119,8 @@ import Testing
 
     @Test("a broken call is tried again within milliseconds, at most three times, and reported as one")
     func retried() async throws {
-        let setting = try await Setting(count: 40, known: 40)
+        // So few that no bucket is full: the table asks nobody by itself.
+        let setting = try await Setting(count: 15, known: 15)
         let flaky = setting.world.nodes[0]
         setting.world.failures[flaky.key] = .reset
         let events = setting.world.lookup(setting.engine, flaky.key)

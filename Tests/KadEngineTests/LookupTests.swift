@@ -79,13 +79,15 @@ extension Collection where Element == LookupEvent {
         var ended: Set<Key> = []
         for event in events.dropLast() {
             switch event {
-            case .queried(let peer): #expect(queried.insert(peer.key).inserted)
+            case .queried(let peer):
+                let isFirst = queried.insert(peer.key).inserted
+                #expect(isFirst)
             case .answered(let peer, let named, let rtt):
-                #expect(queried.contains(peer.key) && ended.insert(peer.key).inserted)
-                #expect(named <= 20 && rtt > 0)
+                let isFirst = ended.insert(peer.key).inserted
+                #expect(isFirst && queried.contains(peer.key) && named <= 20 && rtt > 0)
             case .failed(let peer, let failureClass):
-                #expect(queried.contains(peer.key) && ended.insert(peer.key).inserted)
-                #expect(failureClass == .timeout)
+                let isFirst = ended.insert(peer.key).inserted
+                #expect(isFirst && queried.contains(peer.key) && failureClass == .timeout)
             case .closer: break
             case .finished: Issue.record("two ends")
             }

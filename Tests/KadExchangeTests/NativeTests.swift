@@ -146,12 +146,12 @@ enum FullStore {
                 .lookup(
                     LookupSummary(
                         identity: flip() ? 3 : nil, finishedAt: .seconds(number),
-                        reason: LookupSummary.Reason.allCases.randomElement(using: &generator)!,
+                        reason: Lookup.FinishReason.allCases.randomElement(using: &generator)!,
                         milliseconds: draw(0..<3), queries: count(), answers: count(), failures: count(),
                         timeouts: count(), skipped: count(), slow: count(), refills: count(), hops: count(),
                         offered: count(), entered: count(), distances: count(), peakFrontier: count())))
         }
-        for reason in LookupSummary.Reason.allCases where flip() {
+        for reason in Lookup.FinishReason.allCases where flip() {
             items.append(
                 .lookupTotals(
                     LookupTotals(

@@ -17,7 +17,7 @@ extension LookupSummary {
     static func test(_ number: Int, identity: Int64? = nil) -> LookupSummary {
         LookupSummary(
             identity: identity, finishedAt: .seconds(Int64(number)),
-            reason: LookupSummary.Reason.allCases[number % LookupSummary.Reason.allCases.count],
+            reason: Lookup.FinishReason.allCases[number % Lookup.FinishReason.allCases.count],
             milliseconds: Int64(number), queries: number, answers: number / 2, failures: number - number / 2,
             timeouts: number / 4, skipped: 1, slow: 2, refills: 3, hops: number % 5, offered: 6, entered: 7,
             distances: 8,
@@ -176,7 +176,7 @@ struct EngineTests {
             #expect(history.count == limit + 100, "\(state)")
             let recent = (100..<limit + 100).map { LookupSummary.test($0, identity: $0 == limit + 99 ? nil : 1) }
             #expect(history.recent == recent, "\(state)")
-            #expect(history.totals.map(\.reason) == LookupSummary.Reason.allCases, "\(state)")
+            #expect(history.totals.map(\.reason) == Lookup.FinishReason.allCases, "\(state)")
             #expect(history.total(\.queries) == (limit + 100) * (limit + 99) / 2, "\(state)")
             #expect(history.spread { Int64($0.queries) }?.p50 == Int64(100 + (limit - 1) / 2), "\(state)")
             #expect(history.spread(\.milliseconds)?.p99 == Int64(100 + (limit - 1) * 99 / 100), "\(state)")

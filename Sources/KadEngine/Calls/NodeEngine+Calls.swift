@@ -66,10 +66,12 @@ extension NodeEngine {
         }
     }
 
-    /// The time of a call is over.
+    /// The time of a call is over. One that waited for its next try did not wait for the peer: it ends with what the last
+    /// try failed with, or was never sent.
     func expire(_ id: CallID) {
+        guard let open = calls[id] else { return }
         actions.append(.cancel(id))
-        finish(id, .failed(.timeout, address: nil))
+        finish(id, .failed(open.retryAt == nil ? .timeout : open.lastFailure ?? .local, address: nil))
     }
 
     /// A try has ended: tries again where the class allows it and time is left, and reports one outcome otherwise.
@@ -78,7 +80,7 @@ extension NodeEngine {
         if case .failed(let failureClass, _) = outcome, let delay = retryDelay(after: failureClass, of: open) {
             let retry = uptime.advanced(byMilliseconds: delay)
             if retry < open.deadline {
-                calls.countFailure(id)
+                calls.countFailure(id, failureClass)
                 calls.wait(id, until: retry)
                 return
             }

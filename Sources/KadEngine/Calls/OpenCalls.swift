@@ -25,8 +25,9 @@ struct OpenCall {
     let deadline: Uptime
     /// The share of the upkeep's pace that it uses.
     let lane: ProbePacer.Lane?
-    /// Tries that failed.
+    /// Tries that failed, and what the last of them failed with.
     var failures = 0
+    var lastFailure: FailureClass?
     /// When the next try is due; nil while one is under way.
     var retryAt: Uptime?
 }
@@ -66,7 +67,10 @@ struct OpenCalls {
         byID[id]?.retryAt = retry
     }
 
-    mutating func countFailure(_ id: CallID) { byID[id]?.failures += 1 }
+    mutating func countFailure(_ id: CallID, _ failureClass: FailureClass) {
+        byID[id]?.failures += 1
+        byID[id]?.lastFailure = failureClass
+    }
 
     /// The first moment at which one runs out, or is to be tried again.
     var nextTick: Uptime? { byID.values.map { min($0.deadline, $0.retryAt ?? $0.deadline) }.min() }

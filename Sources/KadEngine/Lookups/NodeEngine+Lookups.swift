@@ -156,7 +156,7 @@ extension LookupSummary {
     /// What is kept of a lookup: costs and end, never the target.
     init(_ statistics: LookupStatistics, reason: Lookup.FinishReason, identity: Int64, at now: Instant) {
         self.init(
-            identity: identity, finishedAt: now, reason: Reason(rawValue: reason.rawValue) ?? .cancelled,
+            identity: identity, finishedAt: now, reason: reason,
             milliseconds: statistics.milliseconds, queries: statistics.queries, answers: statistics.answers,
             failures: statistics.failures, timeouts: statistics.timeouts, skipped: statistics.skipped,
             slow: statistics.slow, refills: statistics.refills, hops: statistics.hops, offered: statistics.offered,

@@ -1,5 +1,6 @@
 import KadStore
 import Kademlia
+import Multiformats
 
 extension NodeEngine {
     /// What the routing table decided.
@@ -14,13 +15,31 @@ extension NodeEngine {
     }
 
     /// Asks a contact whether it lives, within the pace of upkeep. One question in flight is enough.
-    @discardableResult
-    func askContact(_ key: Key) -> Bool {
-        guard !calls.isAsking(contact: key), let record = recall(key), let addresses = admit(record) else { return false }
-        let lane = ProbePacer.Lane(key, in: addresses.first.flatMap(group))
-        guard upkeep.pacer.take(lane, at: uptime) else { return false }
+    func askContact(_ key: Key) {
+        guard !calls.isAsking(contact: key), let record = recall(key), let addresses = admit(record) else { return }
+        askContact(record, at: addresses)
+    }
+
+    private func askContact(_ record: PeerRecord, at addresses: [Multiaddr]) {
+        let lane = ProbePacer.Lane(record.key, in: addresses.first.flatMap(group))
+        guard upkeep.pacer.take(lane, at: uptime) else { return }
         let deadline = uptime.advanced(byMilliseconds: Self.pingMilliseconds)
         call(record.peer, at: addresses, .ping, for: .contact, until: deadline, lane: lane)
-        return true
+    }
+
+    /// Asks in buckets where nearly every breaker is open, whatever the breakers say: a bucket that asks nobody never
+    /// learns that its peers came back. Two of each bucket, the one whose wait ends soonest first.
+    func relievePanic() {
+        guard configuration.usesHistory else { return }
+        for bucket in table.buckets where bucket.live.count >= configuration.failures.breaker.panicBucketSize {
+            let records = bucket.live.compactMap { recall($0.key) }
+            let released = BreakerPanic.released(
+                of: records.map { ($0.key, current($0)) }, at: now, policy: configuration.failures)
+            for key in released?.prefix(2) ?? [] where !calls.isAsking(contact: key) {
+                guard let record = records.first(where: { $0.key == key }) else { continue }
+                let addresses = record.addresses.map(\.address).filter(store.scope.admits)
+                if !addresses.isEmpty { askContact(record, at: addresses) }
+            }
+        }
     }
 }

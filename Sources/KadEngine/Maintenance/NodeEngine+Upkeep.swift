@@ -13,7 +13,10 @@ extension NodeEngine {
     }
 
     func tickUpkeep() {
-        if upkeep.isMarkDue(at: uptime) { recordTime() }
+        if upkeep.isMarkDue(at: uptime) {
+            recordTime()
+            if configuration.maintains, !isLinkDown { relievePanic() }
+        }
         if upkeep.isRecordDue(at: uptime) { recordState(isFinal: false) }
         guard configuration.maintains, !isLinkDown else { return }
         tickRefresh()

@@ -100,8 +100,8 @@ extension JSONReader {
         return group
     }
 
-    mutating func lookupReason(_ name: String) throws(RejectionReason) -> LookupSummary.Reason {
-        guard let value = LookupSummary.Reason(name: try string(name)) else {
+    mutating func lookupReason(_ name: String) throws(RejectionReason) -> Lookup.FinishReason {
+        guard let value = Lookup.FinishReason(name: try string(name)) else {
             throw .wrongType(name, expected: "the end of a lookup")
         }
         return value

@@ -233,7 +233,7 @@ private struct Checker {
     }
 
     private mutating func checkLookups() throws {
-        let reasons = Int64(LookupSummary.Reason.allCases.map(\.rawValue).max() ?? 0)
+        let reasons = Int64(Lookup.FinishReason.allCases.map(\.rawValue).max() ?? 0)
         let ends = try connection.statement(
             """
             SELECT 'lookup_summary', reason FROM lookup_summary WHERE reason NOT BETWEEN 1 AND ?1

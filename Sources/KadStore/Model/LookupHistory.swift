@@ -2,7 +2,7 @@ import Kademlia
 
 /// The lookups that a store remembers: all of them in sums, the latest one by one. No targets.
 public struct LookupHistory: Hashable, Sendable {
-    /// By the reason that they ended for, in the order of ``LookupSummary/Reason``.
+    /// By the reason that they ended for, in the order of `Lookup.FinishReason`.
     public internal(set) var totals: [LookupTotals]
     /// The latest, oldest first, at most ``LookupSummary/maximumCount``.
     public internal(set) var recent: [LookupSummary]

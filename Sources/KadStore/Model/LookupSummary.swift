@@ -2,40 +2,10 @@ import Kademlia
 
 /// What remains of a finished lookup: what it cost and how it ended. Never what was looked for.
 public struct LookupSummary: Hashable, Sendable {
-    /// Why a lookup ended. Raw values are stored in files: they are never reused.
-    public enum Reason: UInt8, Hashable, Sendable, CaseIterable {
-        /// The nearest live peers have all answered.
-        case complete = 1
-        /// Answers came no nearer (an option).
-        case converged = 2
-        /// There are fewer peers than were asked for.
-        case exhausted = 3
-        case queryLimit = 4
-        case timeLimit = 5
-        case cancelled = 6
-
-        /// The name in files and on the command line.
-        public var name: String {
-            switch self {
-            case .complete: "complete"
-            case .converged: "converged"
-            case .exhausted: "exhausted"
-            case .queryLimit: "query-limit"
-            case .timeLimit: "time-limit"
-            case .cancelled: "cancelled"
-            }
-        }
-
-        public init?(name: some StringProtocol) {
-            guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
-            self = match
-        }
-    }
-
     /// The local node that looked; nil when the store does not have it (any more).
     public var identity: Int64?
     public var finishedAt: Instant
-    public var reason: Reason
+    public var reason: Lookup.FinishReason
     /// From start to end.
     public var milliseconds: Int64
     /// Peers that were asked, that answered, and that failed, in any way and by a timeout.
@@ -53,7 +23,7 @@ public struct LookupSummary: Hashable, Sendable {
     public var offered, entered, distances, peakFrontier: Int
 
     public init(
-        identity: Int64? = nil, finishedAt: Instant, reason: Reason, milliseconds: Int64 = 0, queries: Int = 0,
+        identity: Int64? = nil, finishedAt: Instant, reason: Lookup.FinishReason, milliseconds: Int64 = 0, queries: Int = 0,
         answers: Int = 0, failures: Int = 0, timeouts: Int = 0, skipped: Int = 0, slow: Int = 0, refills: Int = 0,
         hops: Int = 0, offered: Int = 0, entered: Int = 0, distances: Int = 0, peakFrontier: Int = 0
     ) {
@@ -90,13 +60,13 @@ public struct LookupSummary: Hashable, Sendable {
 
 /// All lookups that ended for one reason, added up. Sums stay at the largest number rather than overflow.
 public struct LookupTotals: Hashable, Sendable {
-    public var reason: LookupSummary.Reason
+    public var reason: Lookup.FinishReason
     public var lookups: Int
     public var milliseconds: Int64
     public var queries, answers, failures, timeouts, skipped: Int
 
     public init(
-        reason: LookupSummary.Reason, lookups: Int = 0, milliseconds: Int64 = 0, queries: Int = 0, answers: Int = 0,
+        reason: Lookup.FinishReason, lookups: Int = 0, milliseconds: Int64 = 0, queries: Int = 0, answers: Int = 0,
         failures: Int = 0, timeouts: Int = 0, skipped: Int = 0
     ) {
         self.reason = reason

@@ -72,7 +72,7 @@ extension RecordReader {
         defer { query.reset() }
         var found: [LookupTotals] = []
         while try query.step() {
-            guard let reason = LookupSummary.Reason(rawValue: UInt8(clamping: query.int64(0))) else { continue }
+            guard let reason = Lookup.FinishReason(rawValue: UInt8(clamping: query.int64(0))) else { continue }
             func count(_ column: Int32) -> Int { Int(query.int64(column)) }
             found.append(
                 LookupTotals(
@@ -94,7 +94,7 @@ extension RecordReader {
         query.bind(1, Int64(LookupSummary.maximumCount))
         var found: [LookupSummary] = []
         while try query.step() {
-            guard let reason = LookupSummary.Reason(rawValue: UInt8(clamping: query.int64(2))) else { continue }
+            guard let reason = Lookup.FinishReason(rawValue: UInt8(clamping: query.int64(2))) else { continue }
             func count(_ column: Int32) -> Int { Int(query.int64(column)) }
             found.append(
                 LookupSummary(

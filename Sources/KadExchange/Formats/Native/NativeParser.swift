@@ -112,7 +112,7 @@ private struct NativeFields {
     var at, redialledAt, canaryAt, startedAt, endedAt, finishedAt: Instant?
     var witnessed, count, duration: Int64?
     var witnesses: [OutageGuard.Witness] = []
-    var reason: LookupSummary.Reason?
+    var reason: Lookup.FinishReason?
     var lookupCounts: [String: Int64] = [:]
     // Of the header.
     var schema, keyBits: Int64?
