@@ -43,10 +43,8 @@ extension OutageGuard {
         self.round?.isAsking = false
         guard answered else {
             self.round = nil
-            isNarrow.toggle()
             return []
         }
-        isNarrow = false
         var directives: [Directive] = []
         if witnesses.first.map({ isWithin(silence(after: $0), from: $0.at, to: now) }) != true {
             // Its answer was not told as an answer; it is one.
@@ -70,8 +68,11 @@ extension OutageGuard {
         let due = held.filter { redialTime(of: $0, at: now) <= now }
             .sorted { ($0.redialledAt ?? $0.at, $0.key) < ($1.redialledAt ?? $1.at, $1.key) }
         guard let first = due.first else { return [] }
-        let candidates = isNarrow ? due.filter { $0.key == first.key || !Self.isElsewhere($0.group, first.group) } : due
-        let picked = candidates.prefix(Swift.max(1, configuration.redialsPerRound))
+        // A group that answered lately stays out, so that there is somebody left to ask; its own turn comes when the
+        // longest waiting is of it.
+        let answering = witnesses.first { Self.isElsewhere($0.group, first.group) }?.group
+        let picked = due.lazy.filter { Self.isElsewhere($0.group, answering) }
+            .prefix(Swift.max(1, configuration.redialsPerRound))
         canaryAt = now
         round = Round(startedAt: now, outstanding: Set(picked.map(\.key)))
         var directives: [Directive] = [.changedWitnesses]
@@ -88,9 +89,12 @@ extension OutageGuard {
         return canaryAt.advanced(byMilliseconds: configuration.roundIntervalMilliseconds)
     }
 
-    /// When traffic has had its time to settle a failure.
+    /// When a failure may be redialled: traffic has had its time to settle it, or cannot, and others that fail with it may
+    /// share its round.
     private func redialTime(of failure: Held, at now: Instant) -> Instant {
-        failure.at > now ? now : failure.at.advanced(byMilliseconds: configuration.windowMilliseconds)
+        guard failure.at <= now else { return now }
+        return failure.at.advanced(
+            byMilliseconds: failure.isWitnessed ? configuration.windowMilliseconds : configuration.callMilliseconds)
     }
 
     /// A redial failed: it waits for an answer from elsewhere.

@@ -14,7 +14,8 @@ struct BreakerTests {
     }
 
     /// Waits until a trial is due, leases it, and tells when that was.
-    static func trial(_ state: inout BackoffState, from now: Instant, using generator: inout SeededGenerator) -> Instant {
+    static func trial(_ state: inout BackoffState, from now: Instant, using generator: inout SeededGenerator) -> Instant
+    {
         let now = now + state.dialVerdict(at: now).remainingMilliseconds
         #expect(state.dialVerdict(at: now) == .trial)
         let isGranted = state.grantTrial(at: now, using: &generator)
