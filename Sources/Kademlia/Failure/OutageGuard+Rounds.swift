@@ -6,6 +6,8 @@ extension OutageGuard {
         var isAsking = true
         /// When the first canary answered.
         var litAt: Instant?
+        /// The last answer since.
+        var answeredAt: Instant?
         /// Redials without an outcome.
         var outstanding: Set<Key>
         /// Redials that failed, and when.
@@ -52,6 +54,7 @@ extension OutageGuard {
         }
         guard round.litAt == nil else { return directives + settleRound(by: nil, at: now) }
         self.round?.litAt = now
+        self.round?.answeredAt = now
         // Whoever answered meanwhile is not asked again; that may be all of them.
         return directives + (round.outstanding.isEmpty ? continueRound(at: now) : [.redial(round.outstanding.sorted())])
     }
@@ -115,17 +118,23 @@ extension OutageGuard {
     }
 
     /// Charges the redials that failed, when the answers have not fallen silent since the canary's.
+    ///
+    /// Here silence is the longest alone, whatever is usual: during the five seconds of a redial a node that talks in
+    /// bursts may hear nothing, and would never learn. The price is a link that breaks within a round trip of the canary.
     mutating func settleRound(by group: NetworkGroup?, at now: Instant) -> [Directive] {
-        guard let round, let litAt = round.litAt, let last = witnesses.first else { return [] }
+        guard let round, let answeredAt = round.answeredAt else { return [] }
+        guard isWithin(longestSilence, from: answeredAt, to: now) else {
+            self.round = nil
+            return []
+        }
+        self.round?.answeredAt = now
         var directives: [Directive] = []
         for (key, failedAt) in round.failed.sorted(by: { $0.key < $1.key }) where failedAt <= now {
-            guard let index = index(of: key), last.since <= litAt else {
-                self.round?.remove(key)
-                continue
+            if let index = index(of: key) {
+                guard Self.isElsewhere(group, held[index].group) else { continue }
+                directives.append(.counted(held.remove(at: index)))
             }
-            guard Self.isElsewhere(group, held[index].group) else { continue }
             self.round?.remove(key)
-            directives.append(.counted(held.remove(at: index)))
         }
         return directives + continueRound(at: now)
     }

@@ -139,7 +139,7 @@ extension OutageGuard {
     /// What a row begins with, until its own spacing is known: the one with the longest silence.
     private var longestSpacing: Int64 { longestSilence * 1_000 / Swift.max(1, configuration.silenceFactor) }
 
-    private var longestSilence: Int64 { Swift.min(Swift.max(0, configuration.silenceMilliseconds), FailurePolicy.day) }
+    var longestSilence: Int64 { Swift.min(Swift.max(0, configuration.silenceMilliseconds), FailurePolicy.day) }
 
     /// Whether the link is known to have been up, by answers from elsewhere, for as long as a call that fails now can have
     /// been under way.

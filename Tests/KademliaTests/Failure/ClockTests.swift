@@ -157,7 +157,7 @@ struct ClockTests {
         #expect(clock.age(of: Instant(milliseconds: .max), at: Instant(milliseconds: .min)) == nil)
     }
 
-    @Test("Time goes back by corrections alone, and damaged marks never trap", arguments: Seeds.first(100))
+    @Test("Time goes back by corrections alone, and damaged marks never trap", arguments: Seeds.first(50))
     func invariants(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         func draw() -> Int64 { Damage.number(using: &generator) }
@@ -235,7 +235,7 @@ struct OnlineTimeTests {
         var generator = SeededGenerator(seed: seed)
         var told: [OnlineTime.Session] = []
         var online = OnlineTime()
-        for _ in 0..<80 {
+        for _ in 0..<50 {
             let start = Int64.random(in: 0...(4 * .day), using: &generator)
             let session = Self.session(start, start + .random(in: -.minute...(.hour), using: &generator))
             told.append(session)

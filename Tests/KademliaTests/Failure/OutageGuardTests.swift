@@ -169,6 +169,36 @@ struct OutageGuardTests {
         #expect(Self.counted(late).isEmpty && outage.held.count == 1)
     }
 
+    @Test("A node that talks in bursts, with pauses between them, learns by redial")
+    func bursts() {
+        var outage = OutageGuard()
+        var calls: [(at: Instant, key: Key, isCanary: Bool)] = []
+        var counted: [Key] = []
+        _ = outage.failed(Self.key(1), group: .test(7), class: .timeout, at: .after(0))
+        for tenth in Int64(0)..<1_800 {
+            let now = Instant.after(tenth * 100)
+            var directives = outage.tick(at: now)
+            // Ten answers in a second, then eight seconds of nothing.
+            if tenth % 90 < 10 {
+                directives += outage.answered(Self.key(99), group: .test(UInt32(tenth & 1)), at: now)
+            }
+            for call in calls where call.at == now {
+                if call.isCanary {
+                    directives += outage.answered(call.key, group: .test(50), at: now)
+                    directives += outage.canary(answered: true, at: now)
+                } else {
+                    directives += outage.failed(call.key, group: .test(7), class: .timeout, at: now)
+                }
+            }
+            for directive in directives {
+                if case .canary = directive { calls.append((now + 100, Self.key(50), true)) }
+                if case .redial(let keys) = directive { calls += keys.map { (now + 5_000, $0, false) } }
+            }
+            counted += Self.counted(directives)
+        }
+        #expect(counted == [Self.key(1)])
+    }
+
     @Test("A round that nobody reports on is void after half a minute, and wedges nothing")
     func lostRound() {
         var outage = OutageGuard()
@@ -216,7 +246,7 @@ struct OutageGuardTests {
     }
 
     @Test(
-        "A restart at any step gives the same decisions, but for calls that were under way", arguments: Seeds.first(60))
+        "A restart at any step gives the same decisions, but for calls that were under way", arguments: Seeds.first(30))
     func restarts(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var outage = OutageGuard()
@@ -262,7 +292,7 @@ struct OutageGuardTests {
         }
     }
 
-    @Test("Nothing is charged without answers from elsewhere within a minute on both sides", arguments: Seeds.first(60))
+    @Test("Nothing is charged without answers from elsewhere within a minute on both sides", arguments: Seeds.first(15))
     func againstHistory(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var outage = OutageGuard()
@@ -296,7 +326,7 @@ struct OutageGuardTests {
     }
 
     @Test(
-        "Damaged rows and clocks that jump never trap, and never stop the rounds for good", arguments: Seeds.first(60))
+        "Damaged rows and clocks that jump never trap, and never stop the rounds for good", arguments: Seeds.first(30))
     func damage(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         func stamp() -> Instant { Instant(milliseconds: Damage.number(using: &generator)) }
