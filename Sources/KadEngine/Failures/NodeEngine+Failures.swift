@@ -13,9 +13,13 @@ extension NodeEngine {
             canaryAt: canaryAt)
     }
 
-    /// A peer's backoff as it counts in this process.
+    /// A peer's backoff as it counts in this process: a trial that another one granted is void, and a wait that a clock
+    /// which was set back made longer than it was meant to be begins anew, once.
     func current(_ record: PeerRecord) -> BackoffState? {
-        trials.contains(record.key) ? record.backoff : record.backoff?.loaded()
+        guard let stored = record.backoff else { return nil }
+        let anchored = stored.anchored(at: now)
+        if anchored != stored { remember(.backoff(record.peer, anchored)) }
+        return trials.contains(record.key) ? anchored : anchored.loaded()
     }
 
     /// A peer answered: that address is proven to be its own, its streak ends, and whoever is held at this time has a
@@ -43,7 +47,7 @@ extension NodeEngine {
             remember(.failed(peer, address: address, failureClass, at: now))
             charge(gossiperOf: address, about: peer)
         case .busy:
-            soften(peer, failureClass, held: 0)
+            soften(peer.key, failureClass, held: 0)
         default:
             guard !isLinkDown else { return }
             remember(.failed(peer, address: address, failureClass, at: now))
@@ -65,11 +69,11 @@ extension NodeEngine {
         remember(.backoff(gossiper, backoff))
     }
 
-    private func soften(_ peer: Peer, _ failureClass: FailureClass, held: Int) {
-        guard let record = recall(peer.key) else { return }
+    private func soften(_ key: Key, _ failureClass: FailureClass, held: Int) {
+        guard let record = recall(key) else { return }
         var backoff = current(record) ?? .clean(at: now)
         backoff.soften(failureClass, held: held, at: now, policy: configuration.failures, using: &generator)
-        remember(.backoff(peer, backoff))
+        remember(.backoff(record.peer, backoff))
     }
 
     /// What the outage guard decided.
@@ -78,10 +82,10 @@ extension NodeEngine {
         for directive in directives {
             switch directive {
             case .held(let held):
-                guard let peer = recall(held.key)?.peer else { continue }
                 remember(.held(held))
-                // Nobody is hammered while it is open whose fault it was.
-                soften(peer, held.failureClass, held: held.count)
+                // Nobody is hammered while it is open whose fault it was. Being picked for a redial is no new failure.
+                guard held.redialledAt != now else { continue }
+                soften(held.key, held.failureClass, held: held.count)
             case .counted(let held): count(held)
             case .discarded(let held):
                 discarded += 1
