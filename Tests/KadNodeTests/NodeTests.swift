@@ -67,6 +67,18 @@ final class Loopback: Transport {
     }
 }
 
+extension EngineConfiguration {
+    /// Nothing is given up: on a busy machine two milliseconds may take seconds.
+    static var patient: EngineConfiguration {
+        var configuration = EngineConfiguration()
+        configuration.lookup.maximumMilliseconds = 600_000
+        configuration.lookup.timeouts = TimeoutPolicy(
+            minimumSlow: 600_000, maximumSlow: 600_000, minimumDeadline: 600_000, maximumDeadline: 600_000,
+            unknownSlow: 600_000, unknownDeadline: 600_000)
+        return configuration
+    }
+}
+
 struct Folder: ~Copyable {
     let path = NSTemporaryDirectory() + "kadnode-\(UInt64.random(in: .min ... .max))"
 
@@ -83,7 +95,9 @@ struct Folder: ~Copyable {
         let folder = try Folder()
         let store = try await folder.store()
         let transport = try Loopback(peers: 300)
-        let node = try await KadNode(store: store, id: transport.ownID, transport: transport, bootstrap: transport.bootstrap)
+        let node = try await KadNode(
+            store: store, id: transport.ownID, transport: transport, configuration: .patient,
+            bootstrap: transport.bootstrap)
         let running = Task { try await node.run() }
         // The node asks for bootstrap peers at once, because it knows nobody.
         while await node.contactCount == 0 { try await Task.sleep(for: .milliseconds(5)) }
@@ -102,7 +116,8 @@ struct Folder: ~Copyable {
         let folder = try Folder()
         let store = try await folder.store()
         let transport = try Loopback(peers: 200)
-        let node = try await KadNode(store: store, id: transport.ownID, transport: transport)
+        let node = try await KadNode(
+            store: store, id: transport.ownID, transport: transport, configuration: .patient)
         await node.introduce(transport.peers.prefix(30).map { ($0.id, [$0.address]) }, source: "test")
         for await event in await node.lookup(LookupTarget(key: .zero)) {
             if case .queried = event { break }
@@ -125,7 +140,8 @@ struct Folder: ~Copyable {
         let transport = try Loopback(peers: 100)
         let target = Key(9, 9, 9, 9)
         transport.kill(transport.nearest(target)[0])
-        let node = try await KadNode(store: store, id: transport.ownID, transport: transport)
+        let node = try await KadNode(
+            store: store, id: transport.ownID, transport: transport, configuration: .patient)
         await node.introduce(transport.peers.prefix(30).map { ($0.id, [$0.address]) }, source: "test")
         var answers = 0
         for await event in await node.lookup(LookupTarget(key: target)) {
@@ -143,7 +159,9 @@ struct Folder: ~Copyable {
         let folder = try Folder()
         var store = try await folder.store()
         let transport = try Loopback(peers: 200)
-        let node = try await KadNode(store: store, id: transport.ownID, transport: transport, bootstrap: transport.bootstrap)
+        let node = try await KadNode(
+            store: store, id: transport.ownID, transport: transport, configuration: .patient,
+            bootstrap: transport.bootstrap)
         let group = ServiceGroup(services: [node], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let running = Task { try await group.run() }
         while await node.contactCount < 20 { try await Task.sleep(for: .milliseconds(5)) }
@@ -154,7 +172,8 @@ struct Folder: ~Copyable {
         try await store.close()
 
         store = try await folder.store()
-        let again = try await KadNode(store: store, id: transport.ownID, transport: transport)
+        let again = try await KadNode(
+            store: store, id: transport.ownID, transport: transport, configuration: .patient)
         #expect(await again.contactCount == contacts)
         #expect(try store.sessions() != OnlineTime())
         // A node that has ended runs no lookups.
@@ -168,7 +187,8 @@ struct Folder: ~Copyable {
         let folder = try Folder()
         let store = try await folder.store()
         let transport = try Loopback(peers: 40)
-        let node = try await KadNode(store: store, id: transport.ownID, transport: transport)
+        let node = try await KadNode(
+            store: store, id: transport.ownID, transport: transport, configuration: .patient)
         await node.introduce(transport.peers.map { ($0.id, [$0.address]) }, source: "test")
         let known = try await node.known(nearest: .zero, count: 10)
         #expect(known.count == 10 && known.allSatisfy { $0.addresses.count == 1 })
@@ -190,7 +210,8 @@ struct Folder: ~Copyable {
         var logger = Logger(label: "test") { _ in lines.handler }
         logger.logLevel = .trace
         let node = try await KadNode(
-            store: store, id: transport.ownID, transport: transport, bootstrap: transport.bootstrap, logger: logger)
+            store: store, id: transport.ownID, transport: transport, configuration: .patient,
+            bootstrap: transport.bootstrap, logger: logger)
         let running = Task { try await node.run() }
         while await node.contactCount < 10 { try await Task.sleep(for: .milliseconds(5)) }
         let target = Key(0x0123_4567_89ab_cdef, 1, 2, 3)
