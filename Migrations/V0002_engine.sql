@@ -1,4 +1,4 @@
--- What a running node remembers beside its peers. Tables are added, no row of version 1 is changed.
+-- What a running node remembers beside its peers. Tables and a column are added, no row of version 1 is rewritten.
 
 -- How many peers there are: counting them takes a scan of table peer. Written in the transaction that changes the number.
 CREATE TABLE tally (
@@ -72,3 +72,6 @@ CREATE TABLE lookup_total (
     timeouts     INTEGER NOT NULL,
     skipped      INTEGER NOT NULL
 ) STRICT;
+
+-- What the dropped peer failed with last: misbehaviour must not come back as a mere timeout. 1 is the timeout.
+ALTER TABLE tombstone ADD COLUMN class INTEGER NOT NULL DEFAULT 1;

@@ -165,9 +165,11 @@ public final class NodeEngine {
     }
 
     private var nextWake: Uptime? {
-        [calls.nextTick, lookups.values.compactMap(\.lookup.nextTick).min(), warm?.nextTick, upkeep.nextTick,
-         outage.nextTick(at: now).map { uptime.advanced(byMilliseconds: max(0, $0.millisecondsSince(now))) }]
-            .compactMap { $0 }.min()
+        [
+            calls.nextTick, lookups.values.compactMap(\.lookup.nextTick).min(), warm?.nextTick, upkeep.nextTick,
+            outage.nextTick(at: now).map { uptime.advanced(byMilliseconds: max(0, $0.millisecondsSince(now))) },
+        ]
+        .compactMap { $0 }.min()
     }
 
     /// Queues an event. A store that cannot take it is reported, and the node goes on in memory.

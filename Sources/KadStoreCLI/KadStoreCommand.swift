@@ -38,7 +38,8 @@ struct KadStoreCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
-            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, CheckCommand.self, ImportCommand.self, ExportCommand.self,
+            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, CheckCommand.self,
+            ImportCommand.self, ExportCommand.self,
         ])
 
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }

@@ -12,18 +12,22 @@ struct Setting {
     let store: Store
     let engine: NodeEngine
 
-    init(count: Int, seed: UInt64 = 1, known: Int = 10, _ change: (inout EngineConfiguration) -> Void = { _ in }) async throws {
+    init(count: Int, seed: UInt64 = 1, known: Int = 10, _ change: (inout EngineConfiguration) -> Void = { _ in })
+        async throws
+    {
         world = try World(count: count, seed: seed)
         store = try await files.open()
         var configuration = EngineConfiguration()
         configuration.maintains = false
         change(&configuration)
         engine = try await Self.engine(store, world, configuration)
-        world.take(engine.introduce(world.nodes.prefix(known).map { ($0.id, [$0.address]) }, source: "test", at: world.time))
+        world.take(
+            engine.introduce(world.nodes.prefix(known).map { ($0.id, [$0.address]) }, source: "test", at: world.time))
         world.take(engine.start(at: world.time))
     }
 
-    static func engine(_ store: Store, _ world: World, _ configuration: EngineConfiguration) async throws -> NodeEngine {
+    static func engine(_ store: Store, _ world: World, _ configuration: EngineConfiguration) async throws -> NodeEngine
+    {
         let id = try #require(PeerID([0x12, 0x20] + [UInt8](repeating: 7, count: 32)))
         return try NodeEngine(
             store: store, identity: try await store.identity(id), configuration: configuration, seed: 1, at: world.time)
@@ -111,7 +115,9 @@ extension Collection where Element == LookupEvent {
 
         let (id, actions) = engine.lookup(LookupTarget(key: target), at: world.time)
         world.take(actions)
-        world.run(engine) { (world.events[id] ?? []).filter { if case .answered = $0 { true } else { false } }.count >= 12 }
+        world.run(engine) {
+            (world.events[id] ?? []).filter { if case .answered = $0 { true } else { false } }.count >= 12
+        }
         #expect((world.events[id] ?? []).finish == nil)
         let learnt = try store.nearest(to: target, count: 20).peers.map(\.key)
         // As a crash after the last commit leaves the file: the engine is not told.

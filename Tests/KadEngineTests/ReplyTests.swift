@@ -92,7 +92,9 @@ import Testing
                     addresses: [number % 2 == 0 ? victim : multicast])
             }
         }
-        try expectCharged(setting, liar, events) { if case .mostlyRefused(let kept, _) = $0 { kept == 2 } else { false } }
+        try expectCharged(setting, liar, events) {
+            if case .mostlyRefused(let kept, _) = $0 { kept == 2 } else { false }
+        }
         #expect(try setting.store.peers(limit: 4_096).peers.count == 80)
         try await setting.store.close()
     }

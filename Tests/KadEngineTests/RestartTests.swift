@@ -150,7 +150,9 @@ import Testing
 }
 
 @Suite("Warm starts over the engine") struct WarmStartTests {
-    @Test("the table is usable at once, unverified, and is verified by paced probes; the dead are not dialled before their time")
+    @Test(
+        "the table is usable at once, unverified, and is verified by paced probes; the dead are not dialled before their time"
+    )
     func warm() async throws {
         let files = TemporaryStore()
         let world = try World(count: 300)
@@ -158,7 +160,8 @@ import Testing
         var engine = try await Setting.engine(store, world, EngineConfiguration())
         world.take(engine.start(at: world.time))
         #expect(world.bootstraps == 1)
-        world.take(engine.introduce(world.nodes.prefix(5).map { ($0.id, [$0.address]) }, source: "bootstrap", at: world.time))
+        world.take(
+            engine.introduce(world.nodes.prefix(5).map { ($0.id, [$0.address]) }, source: "bootstrap", at: world.time))
         world.run(engine, for: 600_000)
         let contacts = engine.table.count
         #expect(contacts > 60)
@@ -177,7 +180,9 @@ import Testing
         #expect(finish.closest.map(\.peer.key) == world.nearest(Key(3, 3, 3, 3)).map(\.key))
         world.run(engine, for: 120_000)
         #expect(world.bootstraps == 1)
-        let finished = world.notes.contains { if case .warmStartFinished(let answered, _) = $0 { answered > 30 } else { false } }
+        let finished = world.notes.contains {
+            if case .warmStartFinished(let answered, _) = $0 { answered > 30 } else { false }
+        }
         #expect(finished)
         let verified = engine.table.buckets.reduce(0) { $0 + $1.live.count { $0.isVerified } }
         #expect(verified * 10 >= contacts * 9)
@@ -213,7 +218,8 @@ import Testing
         // Three days are to pass: not every second of them is of interest.
         configuration.revalidation = Revalidation.Configuration(meanMilliseconds: 60_000)
         let engine = try await Setting.engine(store, world, configuration)
-        world.take(engine.introduce(world.nodes.prefix(100).map { ($0.id, [$0.address]) }, source: "test", at: world.time))
+        world.take(
+            engine.introduce(world.nodes.prefix(100).map { ($0.id, [$0.address]) }, source: "test", at: world.time))
         for node in world.nodes[100...] {
             try store.record(.heard(try store.peer(node.id), addresses: [node.address], source: nil, at: world.wall))
             world.kill(node.key)

@@ -80,7 +80,10 @@ final class World {
             switch action {
             case .call(let id, let call):
                 dialled.append(call.peer.key)
-                let delay = isLinkDown ? nil : failures[call.peer.key] != nil ? 5 : self[call.peer.key].flatMap { $0.isAlive ? $0.rtt : nil }
+                let delay =
+                    isLinkDown
+                    ? nil
+                    : failures[call.peer.key] != nil ? 5 : self[call.peer.key].flatMap { $0.isAlive ? $0.rtt : nil }
                 if let delay { calls.append((uptime.advanced(byMilliseconds: delay), id, call)) }
             case .cancel(let id): calls.removeAll { $0.id == id }
             case .event(let id, let event): events[id, default: []].append(event)
@@ -94,10 +97,14 @@ final class World {
     private func outcome(_ call: Call) -> CallOutcome {
         if let failure = failures[call.peer.key] { return .failed(failure, address: call.addresses.first) }
         guard case .findNode(let target) = call.request else {
-            return .answered(address: call.addresses.first, rttMicroseconds: 1_000 * (self[call.peer.key]?.rtt ?? 1), named: [])
+            return .answered(
+                address: call.addresses.first, rttMicroseconds: 1_000 * (self[call.peer.key]?.rtt ?? 1), named: [])
         }
-        let named = lies[call.peer.key]
-            ?? nearest(target.key, count: answerCount, aliveOnly: false).map { NamedPeer(id: Array($0.id.bytes), addresses: [$0.address]) }
+        let named =
+            lies[call.peer.key]
+            ?? nearest(target.key, count: answerCount, aliveOnly: false).map {
+                NamedPeer(id: Array($0.id.bytes), addresses: [$0.address])
+            }
         return .answered(
             address: call.addresses.first, rttMicroseconds: 1_000 * (self[call.peer.key]?.rtt ?? 1), named: named)
     }

@@ -92,7 +92,9 @@ enum FullStore {
                 .tombstone(
                     Tombstone(
                         key: Key(bytes: Key.random(using: &generator).bytes(count: store.network.keyByteCount))!,
-                        droppedAt: instant(), streakMilli: draw(0..<10), notBefore: flip() ? instant() : nil,
+                        droppedAt: instant(), streakMilli: draw(0..<10),
+                        lastClass: FailureClass.allCases.randomElement(using: &generator)!,
+                        notBefore: flip() ? instant() : nil,
                         waitMilliseconds: draw(0..<10))))
         }
         for number in 1...Int64(2) {

@@ -48,7 +48,9 @@ struct MigrationTests {
         #expect(store.upgradedFrom == 1)
         let connection = try Connection(path: scratch.path(), access: .readOnly)
         for (table, rows) in zip(Self.tables, before) {
-            #expect(try OldFile.rows(connection, table) == rows, "\(table)")
+            // A later schema may add columns behind those that there were.
+            let width = rows.first?.count ?? 0
+            #expect(try OldFile.rows(connection, table).map { Array($0.prefix(width)) } == rows, "\(table)")
         }
         #expect(try connection.integer("PRAGMA user_version") == Int64(Migrator.latest))
         #expect(try connection.integer("SELECT count(*) FROM migration") == Int64(Migrator.latest))

@@ -63,7 +63,7 @@ struct WritingTests {
             #expect(try store.record(of: key) == nil)
             try store.hear(key)
             let stone = Tombstone(
-                key: key, droppedAt: .seconds(1), streakMilli: 3_000, notBefore: .seconds(60),
+                key: key, droppedAt: .seconds(1), streakMilli: 3_000, lastClass: .badResponse, notBefore: .seconds(60),
                 waitMilliseconds: 59_000)
             try store.record(.forgotten(peer, leaving: stone))
             #expect(try store.record(of: key) == nil)
@@ -72,6 +72,8 @@ struct WritingTests {
             #expect(try store.tombstones() == [stone])
             try store.hear(key)
             #expect(try store.record(of: key)?.backoff?.streakMilli == 3_000)
+            // Misbehaviour is not washed away by being forgotten and heard of again.
+            #expect(try store.record(of: key)?.backoff?.lastClass == .badResponse)
             #expect(try store.record(of: key)?.backoff?.remaining(at: .seconds(30)) == 30_000)
             try store.record(.answered(peer, address: nil, rtt: nil, at: .seconds(90)))
             try await store.flush()

@@ -74,7 +74,8 @@ public struct Explanation: Hashable, Sendable {
         case (true, _): verdict = .unreachable
         case (_, .allowed): verdict = .dialled
         case (_, .trial): verdict = .onTrial
-        case (_, .waiting(let milliseconds)), (_, .breakerOpen(let milliseconds)), (_, .trialUnderWay(let milliseconds)):
+        case (_, .waiting(let milliseconds)), (_, .breakerOpen(let milliseconds)),
+            (_, .trialUnderWay(let milliseconds)):
             verdict = .waits(until: now.advanced(byMilliseconds: milliseconds))
         }
 

@@ -116,7 +116,8 @@ extension NodeEngine {
         var reached: Distance?
         do {
             let after = token.after.map { NearestToken(target: target, distance: $0) }
-            let filter: PeerFilter = configuration.usesHistory ? .every([.hasAddress, .dialable(at: now)]) : .hasAddress
+            let filter: PeerFilter =
+                configuration.usesHistory ? .every([.hasAddress, .dialable(at: now)]) : .hasAddress
             let page = try store.nearest(
                 to: target, count: min(max(1, count), Store.maximumPageCount), where: filter, after: after)
             for near in page.peers {

@@ -7,7 +7,8 @@ extension NodeEngine {
     func beginUpkeep() {
         guard upkeep.refresh == nil else { return }
         let ages = table.buckets.map { bucket in bucket.refreshedAt.map { now.millisecondsSince($0) } }
-        upkeep.refresh = RefreshSchedule(ages: ages, configuration: configuration.refresh, at: uptime, using: &generator)
+        upkeep.refresh = RefreshSchedule(
+            ages: ages, configuration: configuration.refresh, at: uptime, using: &generator)
         upkeep.revalidation = Revalidation(
             configuration: configuration.revalidation, at: uptime, using: &generator)
     }

@@ -86,8 +86,12 @@ extension NodeEngine {
             || (record.lastOK.map { $0 >= upkeep.sessionStart } ?? false)
         return Retention.Facts(
             idleMilliseconds: clock.age(of: record.lastSeen, at: now),
-            onlineSinceSeen: clock.age(of: record.lastSeen, at: now).map { _ in online.milliseconds(since: record.lastSeen) },
-            onlineSinceOK: record.lastOK.flatMap { clock.age(of: $0, at: now) == nil ? nil : online.milliseconds(since: $0) },
+            onlineSinceSeen: clock.age(of: record.lastSeen, at: now).map { _ in
+                online.milliseconds(since: record.lastSeen)
+            },
+            onlineSinceOK: record.lastOK.flatMap {
+                clock.age(of: $0, at: now) == nil ? nil : online.milliseconds(since: $0)
+            },
             hasAnswered: record.lastOK != nil, failuresInARow: record.backoff?.failuresInARow ?? 0, isInUse: isInUse)
     }
 
@@ -95,7 +99,8 @@ extension NodeEngine {
     private func drop(_ record: PeerRecord) {
         let stone = record.backoff.map { backoff in
             Tombstone(
-                key: record.key, droppedAt: now, streakMilli: backoff.streakMilli, notBefore: backoff.notBefore,
+                key: record.key, droppedAt: now, streakMilli: backoff.streakMilli,
+                lastClass: backoff.lastClass, notBefore: backoff.notBefore,
                 waitMilliseconds: backoff.waitMilliseconds)
         }
         outage.forget(record.key)

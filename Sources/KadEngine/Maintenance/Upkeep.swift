@@ -9,7 +9,7 @@ struct Upkeep {
     var revalidation: Revalidation?
     /// Buckets whose contents the store does not have yet. Snapshots are written together: a busy bucket changes with
     /// every answer.
-    var changedBuckets: Set<Int> = [] 
+    var changedBuckets: Set<Int> = []
     var witnessesChanged = false
     /// When the node's session began, by the clock that files keep.
     let sessionStart: Instant

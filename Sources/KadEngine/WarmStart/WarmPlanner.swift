@@ -65,7 +65,8 @@ public struct WarmPlanner {
         let backoff = record.backoff?.loaded()
         let wait: Int64 =
             switch backoff?.dialVerdict(at: now, policy: policy) {
-            case .waiting(let milliseconds), .breakerOpen(let milliseconds), .trialUnderWay(let milliseconds): milliseconds
+            case .waiting(let milliseconds), .breakerOpen(let milliseconds), .trialUnderWay(let milliseconds):
+                milliseconds
             case .allowed, .trial, nil: 0
             }
         return WarmStart.Candidate(

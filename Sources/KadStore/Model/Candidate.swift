@@ -28,15 +28,19 @@ public struct Tombstone: Hashable, Sendable {
     public var key: Key
     public var droppedAt: Instant
     public var streakMilli: Int64
+    /// What it failed with last: misbehaviour stays misbehaviour when the peer comes back.
+    public var lastClass: FailureClass
     public var notBefore: Instant?
     public var waitMilliseconds: Int64
 
     public init(
-        key: Key, droppedAt: Instant, streakMilli: Int64 = 0, notBefore: Instant? = nil, waitMilliseconds: Int64 = 0
+        key: Key, droppedAt: Instant, streakMilli: Int64 = 0, lastClass: FailureClass = .timeout,
+        notBefore: Instant? = nil, waitMilliseconds: Int64 = 0
     ) {
         self.key = key
         self.droppedAt = droppedAt
         self.streakMilli = streakMilli
+        self.lastClass = lastClass
         self.notBefore = notBefore
         self.waitMilliseconds = waitMilliseconds
     }

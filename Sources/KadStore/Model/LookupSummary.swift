@@ -23,7 +23,8 @@ public struct LookupSummary: Hashable, Sendable {
     public var offered, entered, distances, peakFrontier: Int
 
     public init(
-        identity: Int64? = nil, finishedAt: Instant, reason: Lookup.FinishReason, milliseconds: Int64 = 0, queries: Int = 0,
+        identity: Int64? = nil, finishedAt: Instant, reason: Lookup.FinishReason, milliseconds: Int64 = 0,
+        queries: Int = 0,
         answers: Int = 0, failures: Int = 0, timeouts: Int = 0, skipped: Int = 0, slow: Int = 0, refills: Int = 0,
         hops: Int = 0, offered: Int = 0, entered: Int = 0, distances: Int = 0, peakFrontier: Int = 0
     ) {

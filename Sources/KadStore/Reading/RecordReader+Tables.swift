@@ -4,7 +4,7 @@ import Multiformats
 extension RecordReader {
     func tombstone(of key: Key) throws -> Tombstone? {
         let query = try connection.statement(
-            "SELECT key, dropped_at, streak_milli, not_before, wait_ms FROM tombstone WHERE key = ?1")
+            "SELECT key, dropped_at, streak_milli, not_before, wait_ms, class FROM tombstone WHERE key = ?1")
         defer { query.reset() }
         guard try query.bind(1, key, width: width).step() else { return nil }
         return try tombstone(query)
@@ -14,7 +14,7 @@ extension RecordReader {
     func tombstones(after last: Key?, limit: Int) throws -> [Tombstone] {
         let query = try connection.statement(
             """
-            SELECT key, dropped_at, streak_milli, not_before, wait_ms FROM tombstone
+            SELECT key, dropped_at, streak_milli, not_before, wait_ms, class FROM tombstone
             WHERE key > ?1 ORDER BY key LIMIT ?2
             """)
         defer { query.reset() }
@@ -28,6 +28,7 @@ extension RecordReader {
     private func tombstone(_ row: Statement) throws -> Tombstone {
         Tombstone(
             key: try key(row), droppedAt: Instant(milliseconds: row.int64(1)), streakMilli: row.int64(2),
+            lastClass: FailureClass(rawValue: UInt8(clamping: row.int64(5))) ?? .timeout,
             notBefore: row.optionalInt64(3).map(Instant.init(milliseconds:)), waitMilliseconds: row.int64(4))
     }
 

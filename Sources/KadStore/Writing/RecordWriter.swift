@@ -116,13 +116,13 @@ extension RecordWriter {
     func write(_ tombstone: Tombstone) throws {
         try connection.statement(
             """
-            INSERT OR REPLACE INTO tombstone (key, dropped_at, streak_milli, not_before, wait_ms)
-            VALUES (?1, ?2, ?3, ?4, ?5)
+            INSERT OR REPLACE INTO tombstone (key, dropped_at, streak_milli, not_before, wait_ms, class)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
             """
         )
         .bind(1, tombstone.key, width: width).bind(2, tombstone.droppedAt.milliseconds)
         .bind(3, tombstone.streakMilli).bind(4, tombstone.notBefore?.milliseconds)
-        .bind(5, tombstone.waitMilliseconds).run()
+        .bind(5, tombstone.waitMilliseconds).bind(6, Int64(tombstone.lastClass.rawValue)).run()
     }
 
     func removeTombstone(of key: Key) throws {

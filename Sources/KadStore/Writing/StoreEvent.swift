@@ -93,7 +93,7 @@ extension StoreEvent {
         var newcomer = PeerRecord(peer: peer, firstSeen: now, source: source)
         if let stone = try tombstone(peer.key) {
             newcomer.backoff = BackoffState(
-                streakMilli: stone.streakMilli, streakAt: stone.droppedAt, lastClass: .timeout,
+                streakMilli: stone.streakMilli, streakAt: stone.droppedAt, lastClass: stone.lastClass,
                 notBefore: stone.notBefore, waitMilliseconds: stone.waitMilliseconds)
         }
         record = newcomer

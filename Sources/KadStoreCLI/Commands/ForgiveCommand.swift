@@ -51,7 +51,8 @@ struct ForgiveCommand: AsyncParsableCommand {
                 try output.flush()
             } else {
                 Messages.line(
-                    forgiven == 0 ? "Nothing to forgive." : "Forgave \(Terminal.standardError.count(forgiven, "peer")).")
+                    forgiven == 0 ? "Nothing to forgive." : "Forgave \(Terminal.standardError.count(forgiven, "peer"))."
+                )
             }
         }
     }

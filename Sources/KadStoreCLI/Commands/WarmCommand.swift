@@ -41,7 +41,9 @@ struct WarmCommand: AsyncParsableCommand {
     @OptionGroup var database: DatabaseOptions
 
     func validate() throws {
-        guard dryRun else { throw ValidationError("Say --dry-run: this command shows the plan, a node carries it out.") }
+        guard dryRun else {
+            throw ValidationError("Say --dry-run: this command shows the plan, a node carries it out.")
+        }
         guard identity == nil || near == nil else { throw ValidationError("Choose one of --identity and --near.") }
         guard limit ?? 1 > 0 else { throw ValidationError("--limit is at least 1.") }
     }

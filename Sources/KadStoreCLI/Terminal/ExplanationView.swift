@@ -10,7 +10,8 @@ struct ExplanationView {
     private var terminal: Terminal { peers.terminal }
 
     func lines(_ explanation: Explanation) -> [String] {
-        [terminal.paint(peers.id(record.id), .bold), paint(explanation.verdict)] + explanation.facts.map { "  " + text($0) }
+        [terminal.paint(peers.id(record.id), .bold), paint(explanation.verdict)]
+            + explanation.facts.map { "  " + text($0) }
     }
 
     private func paint(_ verdict: Explanation.Verdict) -> String {

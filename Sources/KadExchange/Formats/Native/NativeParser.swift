@@ -29,8 +29,8 @@ struct NativeParser {
             return .tombstone(
                 Tombstone(
                     key: try need(fields.key, "tombstone"), droppedAt: try need(fields.droppedAt, "droppedAtMs"),
-                    streakMilli: fields.streakMilli ?? 0, notBefore: fields.notBefore,
-                    waitMilliseconds: fields.waitMs ?? 0))
+                    streakMilli: fields.streakMilli ?? 0, lastClass: fields.failureClass ?? .timeout,
+                    notBefore: fields.notBefore, waitMilliseconds: fields.waitMs ?? 0))
         case .identity:
             return .identity(
                 number: try need(fields.identity, "identity"), id: try need(fields.id, "id"),

@@ -7,7 +7,7 @@ import Multiformats
 ///     header     {"kadstore":"peers","schema":2,"network":…,"scope":…,"keyDerivation":…,"keyBits":…,"idText":…,"clock":…}
 ///     peer       {"peer":<id>,"key":<hex>,"firstSeenMs":…,"lastSeenMs":…,…,"addresses":[…],"failures":[…],"backoff":{…}}
 ///     candidate  {"candidate":<multiaddr>,"firstSeenMs":…,"lastSeenMs":…,"lastTriedMs":…,"tries":…,"source":…}
-///     tombstone  {"tombstone":<key>,"droppedAtMs":…,"streakMilli":…,"notBeforeMs":…,"waitMs":…}
+///     tombstone  {"tombstone":<key>,"droppedAtMs":…,"streakMilli":…,"class":…,"notBeforeMs":…,"waitMs":…}
 ///     identity   {"identity":<number>,"id":<id>,"key":<hex>,"label":…,"createdAtMs":…}
 ///     bucket     {"bucket":<index>,"identity":<number>,"refreshedAtMs":…,"live":[…],"replacements":[…]}
 ///     held       {"held":<key>,"class":…,"atMs":…,"group":<hex>,"witnessed":…,"count":…,"redialledAtMs":…}
@@ -17,7 +17,7 @@ import Multiformats
 ///     totals     {"lookupTotals":<reason>,"lookups":…,"durationMs":…,"queries":…,"answers":…,…}
 ///     footer     {"end":{"peers":…,"candidates":…,"tombstones":…,"identities":…,"buckets":…,"held":…,…},"sha256":<hex>}
 ///
-/// Schema 1 had neither of held, witnesses, session, lookup and totals.
+/// Schema 1 had neither of held, witnesses, session, lookup and totals, nor a tombstone's class (timeout where there is none).
 ///
 /// Instants are Unix milliseconds, round-trip times microseconds. What is absent is nothing: no stamp, zero, no text. An id
 /// that the network's text cannot express stands as `hex:<digits>`. The footer's hash is of all bytes before its line.

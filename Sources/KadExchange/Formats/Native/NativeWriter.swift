@@ -80,6 +80,7 @@ final class NativeWriter: FormatWriter {
             line.member("tombstone", tombstone.key, context.network)
             line.member("droppedAtMs", tombstone.droppedAt)
             line.member("streakMilli", nonzero: tombstone.streakMilli)
+            if tombstone.lastClass != .timeout { line.member("class", tombstone.lastClass.name) }
             line.member("notBeforeMs", tombstone.notBefore)
             line.member("waitMs", nonzero: tombstone.waitMilliseconds)
         }
