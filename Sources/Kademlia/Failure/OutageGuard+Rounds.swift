@@ -6,6 +6,8 @@ extension OutageGuard {
         var isAsking = true
         /// When the first canary answered.
         var litAt: Instant?
+        /// The last answer since.
+        var answeredAt: Instant?
         /// Redials without an outcome.
         var outstanding: Set<Key>
         /// Redials that failed, and when.
@@ -43,10 +45,8 @@ extension OutageGuard {
         self.round?.isAsking = false
         guard answered else {
             self.round = nil
-            isNarrow.toggle()
             return []
         }
-        isNarrow = false
         var directives: [Directive] = []
         if witnesses.first.map({ isWithin(silence(after: $0), from: $0.at, to: now) }) != true {
             // Its answer was not told as an answer; it is one.
@@ -54,6 +54,7 @@ extension OutageGuard {
         }
         guard round.litAt == nil else { return directives + settleRound(by: nil, at: now) }
         self.round?.litAt = now
+        self.round?.answeredAt = now
         // Whoever answered meanwhile is not asked again; that may be all of them.
         return directives + (round.outstanding.isEmpty ? continueRound(at: now) : [.redial(round.outstanding.sorted())])
     }
@@ -70,8 +71,11 @@ extension OutageGuard {
         let due = held.filter { redialTime(of: $0, at: now) <= now }
             .sorted { ($0.redialledAt ?? $0.at, $0.key) < ($1.redialledAt ?? $1.at, $1.key) }
         guard let first = due.first else { return [] }
-        let candidates = isNarrow ? due.filter { $0.key == first.key || !Self.isElsewhere($0.group, first.group) } : due
-        let picked = candidates.prefix(Swift.max(1, configuration.redialsPerRound))
+        // A group that answered lately stays out, so that there is somebody left to ask; its own turn comes when the
+        // longest waiting is of it.
+        let answering = witnesses.first { Self.isElsewhere($0.group, first.group) }?.group
+        let picked = due.lazy.filter { Self.isElsewhere($0.group, answering) }
+            .prefix(Swift.max(1, configuration.redialsPerRound))
         canaryAt = now
         round = Round(startedAt: now, outstanding: Set(picked.map(\.key)))
         var directives: [Directive] = [.changedWitnesses]
@@ -88,9 +92,12 @@ extension OutageGuard {
         return canaryAt.advanced(byMilliseconds: configuration.roundIntervalMilliseconds)
     }
 
-    /// When traffic has had its time to settle a failure.
+    /// When a failure may be redialled: traffic has had its time to settle it, or cannot, and others that fail with it may
+    /// share its round.
     private func redialTime(of failure: Held, at now: Instant) -> Instant {
-        failure.at > now ? now : failure.at.advanced(byMilliseconds: configuration.windowMilliseconds)
+        guard failure.at <= now else { return now }
+        return failure.at.advanced(
+            byMilliseconds: failure.isWitnessed ? configuration.windowMilliseconds : configuration.callMilliseconds)
     }
 
     /// A redial failed: it waits for an answer from elsewhere.
@@ -111,17 +118,23 @@ extension OutageGuard {
     }
 
     /// Charges the redials that failed, when the answers have not fallen silent since the canary's.
+    ///
+    /// Here silence is the longest alone, whatever is usual: during the five seconds of a redial a node that talks in
+    /// bursts may hear nothing, and would never learn. The price is a link that breaks within a round trip of the canary.
     mutating func settleRound(by group: NetworkGroup?, at now: Instant) -> [Directive] {
-        guard let round, let litAt = round.litAt, let last = witnesses.first else { return [] }
+        guard let round, let answeredAt = round.answeredAt else { return [] }
+        guard isWithin(longestSilence, from: answeredAt, to: now) else {
+            self.round = nil
+            return []
+        }
+        self.round?.answeredAt = now
         var directives: [Directive] = []
         for (key, failedAt) in round.failed.sorted(by: { $0.key < $1.key }) where failedAt <= now {
-            guard let index = index(of: key), last.since <= litAt else {
-                self.round?.remove(key)
-                continue
+            if let index = index(of: key) {
+                guard Self.isElsewhere(group, held[index].group) else { continue }
+                directives.append(.counted(held.remove(at: index)))
             }
-            guard Self.isElsewhere(group, held[index].group) else { continue }
             self.round?.remove(key)
-            directives.append(.counted(held.remove(at: index)))
         }
         return directives + continueRound(at: now)
     }

@@ -51,6 +51,7 @@ extension OutageGuard {
         _ key: Key, group: NetworkGroup?, class failureClass: FailureClass, at now: Instant
     ) -> [Directive] {
         let isWitnessed = isLit(elsewhereThan: group, at: now)
+        if isWitnessed { lastWitnessed = Swift.max(lastWitnessed ?? now, now) }
         if let index = index(of: key) {
             held[index].count = Swift.min(Swift.max(1, held[index].count), 999) + 1
             held[index].failureClass = failureClass
@@ -80,6 +81,9 @@ extension OutageGuard {
 
     /// Charges what an answer from this group settles.
     mutating func settle(by group: NetworkGroup?, at now: Instant) -> [Directive] {
+        guard let lastWitnessed, now.millisecondsSince(lastWitnessed) <= configuration.windowMilliseconds else {
+            return settleRound(by: group, at: now)
+        }
         let settled = held.filter { Self.isElsewhere(group, $0.group) && canSettle($0, at: now) }
         for failure in settled { forget(failure.key) }
         return settled.map(Directive.counted) + settleRound(by: group, at: now)
@@ -101,10 +105,11 @@ extension OutageGuard {
         let before = witnesses
         var answer = Witness(group: group, at: now, spacing: longestSpacing)
         if let last = witnesses.first {
-            if isWithin(silence(after: last), from: last.at, to: now) {
-                answer.since = Swift.min(last.since, now)
+            if isWithin(longestSilence, from: last.at, to: now) {
+                let gap = now.millisecondsSince(last.at)
                 let spacing = spacing(of: last)
-                answer.spacing = spacing + (now.millisecondsSince(last.at) * 1_000 - spacing) / 8
+                answer.spacing = spacing + (sample(gap, usually: spacing) - spacing) / 8
+                if gap <= silence(after: last) { answer.since = Swift.min(last.since, now) }
             } else if now < last.at {
                 // The clock was set back: nothing is known of a time that is yet to come.
                 witnesses = []
@@ -121,12 +126,20 @@ extension OutageGuard {
         return Swift.min(Swift.max(configuration.minimumSilenceMilliseconds, silence), longestSilence)
     }
 
+    /// A time between two answers in microseconds, as it enters the average: the pauses of a link that flaps should not
+    /// become usual by being many.
+    private func sample(_ milliseconds: Int64, usually spacing: Int64) -> Int64 {
+        let least = Swift.min(Swift.max(0, configuration.minimumSilenceMilliseconds), longestSilence) * 1_000
+        let floor = least / Swift.max(1, configuration.silenceFactor)
+        return Swift.min(milliseconds * 1_000, 4 * Swift.max(spacing, floor))
+    }
+
     private func spacing(of answer: Witness) -> Int64 { Swift.min(Swift.max(0, answer.spacing), longestSpacing) }
 
     /// What a row begins with, until its own spacing is known: the one with the longest silence.
     private var longestSpacing: Int64 { longestSilence * 1_000 / Swift.max(1, configuration.silenceFactor) }
 
-    private var longestSilence: Int64 { Swift.min(Swift.max(0, configuration.silenceMilliseconds), FailurePolicy.day) }
+    var longestSilence: Int64 { Swift.min(Swift.max(0, configuration.silenceMilliseconds), FailurePolicy.day) }
 
     /// Whether the link is known to have been up, by answers from elsewhere, for as long as a call that fails now can have
     /// been under way.

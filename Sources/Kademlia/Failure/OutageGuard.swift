@@ -7,7 +7,7 @@
 /// 1. **By traffic.** Peers of another network group answered at most a minute before the failure and at most a minute
 ///    after it, and between them the answers never fell silent, from before the call can have begun. Silence is what a
 ///    link that flaps leaves behind: with the minute alone, each peer that was asked in a gap of 20 seconds would be
-///    charged. What counts as silence is measured: eight times the usual spacing of the answers.
+///    charged. What counts as silence is measured: six times the usual spacing of the answers.
 /// 2. **By redial**, for what traffic did not settle within its minute: at most once a minute a canary is asked, a
 ///    recently good peer of another group. When it answers, up to 32 of the held are dialled again; one that fails again
 ///    is charged when another answer follows, without a silence since the canary's. So a node that hardly talks still
@@ -24,8 +24,8 @@ public struct OutageGuard: Hashable, Sendable {
         /// How near an answer from elsewhere must be to a failure, before and after it.
         public var windowMilliseconds: Int64 = FailurePolicy.minute
         /// Two answers further apart than so many times their usual spacing have a silence between them. Of answers that
-        /// come at random, one spacing in 3,000 is as long.
-        public var silenceFactor: Int64 = 8
+        /// come at random, one spacing in 400 is as long: the failures of those ten seconds are settled by redial.
+        public var silenceFactor: Int64 = 6
         /// No spacing is a silence up to this: lookups come in bursts, and transports repeat what got lost so quickly.
         public var minimumSilenceMilliseconds: Int64 = 1_000
         /// Every spacing beyond this is one. A node that is asked nothing hears nothing, and knows nothing of its link.
@@ -81,7 +81,8 @@ public struct OutageGuard: Hashable, Sendable {
         public var at: Instant
         /// When the row of answers without a silence began that this one ends.
         public var since: Instant
-        /// The usual time between two answers of the row, in microseconds: a moving average with a gain of 1/8.
+        /// The usual time between two answers, in microseconds: a moving average with a gain of 1/8. A silence does not
+        /// end it, unless it is so long that nothing is usual any more.
         public var spacing: Int64
 
         public init(group: NetworkGroup?, at: Instant, since: Instant? = nil, spacing: Int64 = .max) {
@@ -120,9 +121,8 @@ public struct OutageGuard: Hashable, Sendable {
 
     /// Redials that are under way. Not persisted: calls do not survive a restart either.
     var round: Round?
-    /// After a round without a canary, the next takes one group alone: where peers of two groups are held there may be
-    /// nobody left to ask.
-    var isNarrow = false
+    /// No witnessed failure is later: tells at a glance that an answer settles nothing.
+    var lastWitnessed: Instant?
 
     /// The guard as it was persisted.
     public init(
@@ -141,6 +141,7 @@ public struct OutageGuard: Hashable, Sendable {
             self.held.append(failure)
         }
         self.held.sort { $0.key < $1.key }
+        lastWitnessed = self.held.lazy.filter(\.isWitnessed).map(\.at).max()
     }
 
     /// Whether two peers are in different parts of the network. Without a known group, each is a group of its own.

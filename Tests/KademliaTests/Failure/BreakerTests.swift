@@ -14,7 +14,8 @@ struct BreakerTests {
     }
 
     /// Waits until a trial is due, leases it, and tells when that was.
-    static func trial(_ state: inout BackoffState, from now: Instant, using generator: inout SeededGenerator) -> Instant {
+    static func trial(_ state: inout BackoffState, from now: Instant, using generator: inout SeededGenerator) -> Instant
+    {
         let now = now + state.dialVerdict(at: now).remainingMilliseconds
         #expect(state.dialVerdict(at: now) == .trial)
         let isGranted = state.grantTrial(at: now, using: &generator)
@@ -196,7 +197,7 @@ struct BreakerTests {
         #expect(state.breaker == .closed)
     }
 
-    @Test("A restart voids a trial and nothing else; the same decisions follow", arguments: Seeds.first(60))
+    @Test("A restart voids a trial and nothing else; the same decisions follow", arguments: Seeds.first(30))
     func restarts(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var state = BackoffState.clean(at: .after(0))
@@ -235,7 +236,7 @@ struct BreakerTests {
         }
     }
 
-    @Test("Whatever happens, every number stays in its range and no peer is lost for good", arguments: Seeds.first(60))
+    @Test("Whatever happens, every number stays in its range and no peer is lost for good", arguments: Seeds.first(30))
     func invariants(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var state = seed.isMultiple(of: 2) ? BackoffState.clean(at: .after(0)) : Damage.state(using: &generator)

@@ -42,7 +42,9 @@ struct FailurePolicyTests {
     func complete() {
         #expect(Self.rows.map(\.failureClass) == FailureClass.allCases)
         var policy = FailurePolicy()
-        for failureClass in FailureClass.allCases { policy[failureClass].baseMilliseconds = Int64(failureClass.rawValue) }
+        for failureClass in FailureClass.allCases {
+            policy[failureClass].baseMilliseconds = Int64(failureClass.rawValue)
+        }
         for failureClass in FailureClass.allCases {
             #expect(policy[failureClass].baseMilliseconds == Int64(failureClass.rawValue))
         }

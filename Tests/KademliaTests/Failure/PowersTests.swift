@@ -4,9 +4,9 @@ import Testing
 @testable import Kademlia
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Darwin)
-    import Darwin
+import Darwin
 #endif
 
 /// Whole numbers against the C library's floating point.
@@ -45,7 +45,8 @@ struct PowersTests {
         var generator = SeededGenerator(seed: 3)
         for _ in 0..<2_000 {
             let age = Int64.random(in: 0...(.max >> Int64.random(in: 0..<63, using: &generator)), using: &generator)
-            let halfLife = Int64.random(in: 1...(.max >> Int64.random(in: 0..<62, using: &generator)), using: &generator)
+            let halfLife = Int64.random(
+                in: 1...(.max >> Int64.random(in: 0..<62, using: &generator)), using: &generator)
             let expected = pow(2, -Double(age) / Double(halfLife))
             let found = Double(Powers.decay(age: age, halfLife: halfLife)) / Double(Powers.one)
             #expect(abs(found - expected) < 1e-9, "\(age) / \(halfLife)")

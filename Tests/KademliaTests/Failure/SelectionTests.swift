@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Darwin)
-    import Darwin
+import Darwin
 #endif
 
 @Suite("Whom to ask first")
@@ -45,7 +45,9 @@ struct SelectionTests {
             #expect(error < 1e-9 + expected * 1e-6, "\(streak), \(String(describing: lastOK))")
             #expect(found > 0 && found <= SelectionWeight.one)
         }
-        #expect(SelectionWeight.weight(backoff: nil, lastOK: .after(0), lastTried: nil, at: .after(0)) == SelectionWeight.one)
+        #expect(
+            SelectionWeight.weight(backoff: nil, lastOK: .after(0), lastTried: nil, at: .after(0))
+                == SelectionWeight.one)
     }
 
     @Test("The weight falls with failures and silence, and never reaches zero")
