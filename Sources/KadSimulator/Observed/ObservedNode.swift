@@ -165,6 +165,7 @@ final class ObservedNode {
     }
 
     private func step() async throws {
+        try Task.checkCancellation()
         guard let (moment, happening) = queue.next() else { return }
         machine.now = max(now, moment)
         switch happening {
