@@ -68,7 +68,6 @@ public final class NodeEngine {
         let tableConfiguration = configuration.table ?? store.tableConfiguration
         if configuration.usesHistory {
             table = try store.routingTable(of: identity, configuration: tableConfiguration).table
-            population = try Self.population(of: table, store)
         } else {
             table = RoutingTable(localKey: identity.peer.key, configuration: tableConfiguration)
         }
@@ -78,22 +77,6 @@ public final class NodeEngine {
         gossip = GossipQuota(limits: configuration.gossip)
         upkeep = try Upkeep(store: store, configuration: configuration, lastMark: mark?.highWater, now: now, time: time)
     }
-
-    /// How fast peers were in the node's earlier lives, by the latest contacts of each bucket. Without it the first
-    /// questions of a restarted node, to peers that never answered, would wait the whole timeout for those that are dead.
-    private static func population(of table: RoutingTable, _ store: Store) throws(StoreError) -> RTTEstimate? {
-        var population: RTTEstimate?
-        for bucket in table.buckets {
-            for contact in bucket.live.suffix(populationPerBucket) {
-                guard let sample = try store.record(of: contact.key)?.rtt?.smoothed else { continue }
-                if population == nil { population = RTTEstimate(first: sample) } else { population?.observe(sample) }
-            }
-        }
-        return population
-    }
-
-    /// Four: some fifty rows of a table of 300 contacts, and the gains forget all but the last few dozen anyway.
-    private static let populationPerBucket = 4
 
     // MARK: Handlers
 

@@ -36,6 +36,13 @@ public enum Experiments {
             LookupComparison(
                 nodes: configuration.nodes, deadPermille: [0], alphas: configuration.alphas,
                 lookups: configuration.lookups, askers: 2, churn: Churn(), earlierLookups: configuration.earlierLookups),
+            Restart(),
+            Outage(.hour),
+            Outage(.flapping),
+            Trickle(),
+            Eclipse(),
+            LongAbsence(),
+            MonthOfChurn(),
         ]
     }
 }
