@@ -33,8 +33,10 @@ public final class NodeEngine {
     var trials: Set<Key> = []
     let screen: ReplyScreen
 
-    /// The round-trip time of all peers together: the best guess for one that never answered.
-    public internal(set) var population: RTTEstimate?
+    /// The round-trip times of all peers together: the best guess for one that never answered. After a restart it rests
+    /// on what contacts took before.
+    public internal(set) var population = PopulationRTT()
+
     /// Successful calls since the start.
     public internal(set) var answers = 0
     public internal(set) var isLinkDown = false
@@ -69,6 +71,7 @@ public final class NodeEngine {
         } else {
             table = RoutingTable(localKey: identity.peer.key, configuration: tableConfiguration)
         }
+        if configuration.usesHistory { population = try PopulationRTT(contactsOf: table, in: store) }
         outage = try Self.restoredGuard(store, configuration)
         screen = ReplyScreen(limits: configuration.replies, store: store, localKey: identity.peer.key)
         gossip = GossipQuota(limits: configuration.gossip)

@@ -31,7 +31,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     var meaning: String {
         switch self {
         case .success: "done"
-        case .negative: "the answer is no: 'check' found problems, or the store has no such peer"
+        case .negative: "the answer is no: problems were found, a goal was missed, or the store has no such peer"
         case .partlyDone: "partly done: records were rejected, or the command was interrupted"
         case .usage: "the command line is wrong"
         case .badData: "an input or the database is damaged or not what it should be"
@@ -112,6 +112,8 @@ enum CommandError: Error, Hashable, Sendable {
     case noSuchIdentity(String)
     /// `check` found problems, and has printed them.
     case problemsFound(Int)
+    /// `simulate --check` missed goals, and has printed them.
+    case goalsMissed(Int)
     /// Standard output cannot be written.
     case output(code: Int32)
     /// A file cannot be created.
@@ -129,7 +131,7 @@ enum CommandError: Error, Hashable, Sendable {
         switch self {
         case .usage: .usage
         case .notUnderstood: .badData
-        case .noSuchPeer, .ambiguousPeer, .noSuchIdentity, .problemsFound: .negative
+        case .noSuchPeer, .ambiguousPeer, .noSuchIdentity, .problemsFound, .goalsMissed: .negative
         case .output: .inputOutput
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
         case .interrupted, .partlyImported, .damagedPeers: .partlyDone
@@ -147,6 +149,7 @@ extension CommandError: CustomStringConvertible {
         case .ambiguousPeer(let text, let matches):
             "'\(text)' stands for more than one peer." + Self.list(matches, "Some of them:")
         case .problemsFound(let count): count == 1 ? "1 problem found." : "\(count) problems found."
+        case .goalsMissed(let count): count == 1 ? "1 goal missed." : "\(count) goals missed."
         case .output(let code): "cannot write to standard output: \(String(cString: strerror(code)))."
         case .cannotCreate(let path, let code): "\(path): cannot be created: \(String(cString: strerror(code)))."
         case .partlyImported: "not everything was imported."

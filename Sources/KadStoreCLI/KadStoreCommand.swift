@@ -25,6 +25,7 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore peers --answered --since 6h     who answered, seen lately
               kadstore buckets                         a picture of the table
               kadstore export backup.jsonl             everything, as text
+              kadstore simulate --list                 questions to a simulated network
 
             EXIT STATUS:
             \(ExitStatus.allCases.map { "  \(padded($0.rawValue))  \($0.meaning)" }.joined(separator: "\n"))
@@ -39,7 +40,7 @@ struct KadStoreCommand: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
             ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, CheckCommand.self,
-            ImportCommand.self, ExportCommand.self,
+            ImportCommand.self, ExportCommand.self, SimulateCommand.self,
         ])
 
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }

@@ -167,3 +167,30 @@ extension Collection where Element == LookupEvent {
         try await setting.store.close()
     }
 }
+
+@Suite("How long strangers are waited for") struct PopulationTests {
+    private func timeouts(_ world: World, _ actions: [Action]) -> [Int64] {
+        actions.compactMap { if case .call(_, let call) = $0 { call.timeoutMilliseconds } else { nil } }
+    }
+
+    @Test("The first lookup learns it, and a restart remembers it")
+    func learnt() async throws {
+        let setting = try await Setting(count: 300)
+        let world = setting.world
+        let policy = setting.engine.configuration.lookup.timeouts
+        let (first, actions) = setting.engine.lookup(LookupTarget(key: world.nodes[200].key), at: world.time)
+        #expect(timeouts(world, actions).allSatisfy { $0 == policy.unknownDeadline })
+        world.take(actions)
+        world.run(setting.engine) { if case .finished = world.events[first]?.last { true } else { false } }
+        #expect(setting.engine.population.estimate != nil)
+        try await setting.store.flush()
+        world.take(setting.engine.stop(at: world.time))
+        try await setting.store.close()
+
+        let store = try await setting.files.open()
+        let engine = try await Setting.engine(store, world, setting.engine.configuration)
+        let estimate = try #require(engine.population.estimate)
+        #expect((20_000...120_000).contains(estimate.smoothed))
+        try await store.close()
+    }
+}

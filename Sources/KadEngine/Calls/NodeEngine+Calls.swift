@@ -120,7 +120,7 @@ extension NodeEngine {
     ) {
         throttle.succeeded()
         answers += 1
-        if population == nil { population = RTTEstimate(first: rtt) } else { population?.observe(rtt) }
+        population.observe(rtt)
         charge(answerOf: open.peer, from: address, rtt: rtt)
         learn(named, from: open.peer)
         switch open.purpose {

@@ -42,7 +42,8 @@ extension NodeEngine {
         lastLookup += 1
         let id = LookupID(number: lastLookup)
         let lookup = Lookup(
-            target: target.key, localKey: identity.peer.key, configuration: configuration, population: population)
+            target: target.key, localKey: identity.peer.key, configuration: configuration,
+            population: population.estimate)
         lookups[id] = RunningLookup(lookup: lookup, target: target, purpose: purpose, startedAt: uptime)
         carryOut(lookups[id]?.lookup.start(at: uptime), for: id)
         return id
@@ -60,6 +61,8 @@ extension NodeEngine {
     func lookupAnswered(_ id: LookupID, _ peer: Peer, _ rtt: Int64, _ named: [ReplyScreen.Named]) {
         guard lookups[id] != nil else { return }
         tell(id, .answered(peer, named: named.count, rttMicroseconds: rtt))
+        // A node that has just started learns in its first lookup how long to wait for strangers.
+        lookups[id]?.lookup.population = population.estimate
         let peers = Dictionary(named.map { ($0.peer.key, $0.peer) }) { first, _ in first }
         carryOut(
             lookups[id]?.lookup.answered(peer.key, naming: named.lazy.map(\.peer.key), at: uptime), for: id, peers)

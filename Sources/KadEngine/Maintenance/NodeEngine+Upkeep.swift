@@ -44,7 +44,8 @@ extension NodeEngine {
 
     private func recordTime() {
         remember(.clock(clock.mark(at: uptime)))
-        if now >= upkeep.sessionStart { remember(.online(from: upkeep.sessionStart, to: now)) }
+        let session = upkeep.session(until: now, at: uptime)
+        remember(.online(from: session.start, to: session.end))
         upkeep.marked(at: uptime)
         upkeep.storeWorks()
         noticeForeignCommits()

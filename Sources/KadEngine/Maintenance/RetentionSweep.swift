@@ -81,9 +81,8 @@ extension NodeEngine {
     }
 
     private func facts(of record: PeerRecord, _ online: OnlineTime) -> Retention.Facts {
-        let isInUse =
-            table.liveContact(record.key) != nil || table.waitingContact(record.key) != nil
-            || (record.lastOK.map { $0 >= upkeep.sessionStart } ?? false)
+        // Not whoever answered since the start: a node that runs for months would never forget anybody.
+        let isInUse = table.liveContact(record.key) != nil || table.waitingContact(record.key) != nil
         return Retention.Facts(
             idleMilliseconds: clock.age(of: record.lastSeen, at: now),
             onlineSinceSeen: clock.age(of: record.lastSeen, at: now).map { _ in

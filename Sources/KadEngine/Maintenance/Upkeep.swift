@@ -11,8 +11,8 @@ struct Upkeep {
     /// every answer.
     var changedBuckets: Set<Int> = []
     var witnessesChanged = false
-    /// When the node's session began, by the clock that files keep.
-    let sessionStart: Instant
+    /// When the running time that grows now began, by the clock that files keep: at the start, or when the clock last leapt.
+    private(set) var sessionStart: Instant
     /// The mark of time that was there at the start: when the node last ran.
     let lastMark: Instant?
     var sweep: RetentionSweep
@@ -20,6 +20,8 @@ struct Upkeep {
     private let configuration: EngineConfiguration
     private var recordedAt: Uptime
     private var markedAt: Uptime?
+    /// Both clocks, when running time was last recorded.
+    private var recordedTime: (now: Instant, uptime: Uptime)
     private var heard = HeardLately()
     private var hasReported = false
 
@@ -30,6 +32,7 @@ struct Upkeep {
         self.lastMark = lastMark
         sessionStart = now
         recordedAt = time.uptime
+        recordedTime = (now, time.uptime)
         pacer = ProbePacer(configuration: configuration.warmStart.pacer, at: time.uptime)
         sweep = RetentionSweep(at: time.uptime)
     }
@@ -61,6 +64,18 @@ struct Upkeep {
     /// Whether the same was heard of the peer within the last minutes: hearing it again changes no row by much.
     mutating func heardLately(_ key: Key, _ addresses: [Multiaddr], at now: Uptime) -> Bool {
         heard.contains(key, addresses, at: now)
+    }
+
+    /// The running time up to now. Where the clock leapt or was set back meanwhile, by more than what counts as a restart, a
+    /// new session begins: years that nobody lived through must age no row.
+    mutating func session(until now: Instant, at uptime: Uptime) -> OnlineTime.Session {
+        let elapsed = max(0, uptime.millisecondsSince(recordedTime.uptime))
+        let leap = now.millisecondsSince(recordedTime.now.advanced(byMilliseconds: elapsed))
+        if leap > OnlineTime.mergedGap || leap < -OnlineTime.mergedGap {
+            sessionStart = now.advanced(byMilliseconds: -elapsed)
+        }
+        recordedTime = (now, uptime)
+        return OnlineTime.Session(start: sessionStart, end: max(sessionStart, now))
     }
 
     /// A store that fails is reported once, until it works again.

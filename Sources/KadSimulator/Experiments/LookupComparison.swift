@@ -51,38 +51,51 @@ public struct LookupComparison: Experiment {
     /// Chance in a thousand that a dead peer is in the store as failed: an assumption.
     static let knownDeadPermille = 900
     static let knownPermille = 100
+    /// From here on the lookup is also tried with its stop at 1.5 k live peers.
+    static let widenedPermille = 500
 
     public var name: String { churn == nil ? "lookups" : "lookups-churn" }
 
     public var title: String {
+        let repair = churn == nil ? "before the deaths, no repair" : "every hour from those that are up"
         var words = """
-            Lookups among \(nodes) nodes, each bucket min(20, all) peers drawn evenly before the deaths, no repair; median \
-            round trip 100 ms; timeout of the algorithms without memory \(AlgorithmRun.timeout / Span.second) s
+            Lookups among \(nodes) nodes, each bucket min(20, all) peers drawn evenly \(repair); median round trip 100 ms; timeout of the algorithms without memory \(AlgorithmRun.timeout / Span.second) s; history: \
+            9 in 10 dead peers are known to have failed 2 to 6 times
             """
-        if churn != nil { words += "; with churn, buckets renewed every hour" }
+        if memories.contains(.earned) { words += "; earned: after \(earlierLookups) lookups in the hour before" }
+        if churn != nil {
+            words += "; half of all sessions last less than 2 h"
+        }
         return words
     }
 
     public var goals: [Goal] {
-        guard churn == nil, memories.contains(.tenth), alphas.contains(10) else { return [] }
+        guard churn == nil, let alpha = alphas.max(), memories.contains(.cold) else { return [] }
         var goals: [Goal] = []
-        if deadPermille.contains(200) {
-            let row = Self.row(200, 10, "engine, \(Memory.tenth.rawValue)")
-            goals.append(Goal("20 % dead, 10 % store: at most 30 queries", row: row, .queries, .atMost(30)))
-            goals.append(Goal("20 % dead, 10 % store: recall 0.99", row: row, .recall, .atLeast(0.99)))
-        }
-        if deadPermille.contains(500) {
-            let row = Self.row(500, 10, "engine, \(Memory.tenth.rawValue), stop 1.5 k")
-            goals.append(Goal("50 % dead, stop at 1.5 k: recall 0.97", row: row, .recall, .atLeast(0.97)))
-        }
-        for dead in deadPermille where dead > 0 && memories.contains(.history) && memories.contains(.cold) {
-            goals.append(
-                Goal(
-                    "\(dead / 10) % dead: history cuts timeouts by 85 %",
-                    row: Self.row(dead, 10, "engine, history"), .timeoutsSaved, .atLeast(0.85)))
+        for dead in deadPermille {
+            func row(_ memory: Memory, _ more: String = "") -> String {
+                Self.row(dead, alpha, "engine, \(memory.rawValue)\(more)")
+            }
+            let percent = "\(dead / 10) % dead"
+            if dead > 0, memories.contains(.history) {
+                goals.append(
+                    Goal("\(percent): history cuts timeouts", row: row(.history), .timeoutsSaved, .atLeast(0.85)))
+            }
+            if dead == 200, alpha == 10, memories.contains(.tenth) {
+                goals.append(Goal("\(percent), 10 % store: few queries", row: row(.tenth), .queries, .atMost(30)))
+                goals.append(Goal("\(percent), 10 % store: recall", row: row(.tenth), .recall, .atLeast(0.99)))
+            }
+            if dead == Self.widenedPermille {
+                for memory in memories where memory != .earned {
+                    let title = "\(percent), \(memory.rawValue), stop 1.5 k: recall"
+                    goals.append(Goal(title, row: row(memory, Self.widened), .recall, .atLeast(0.97)))
+                }
+            }
         }
         return goals
     }
+
+    private static let widened = ", stop 1.5 k"
 
     static func row(_ dead: Int, _ alpha: Int, _ name: String) -> String {
         "\(dead / 10) % dead, \(alpha > 0 ? "alpha \(alpha), " : "")\(name)"
@@ -95,37 +108,47 @@ public struct LookupComparison: Experiment {
                 NetworkConfiguration(nodes: nodes, deadPermille: dead, churn: churn, lossPermille: lossPermille),
                 seed: seed)
             let trials = Trials(network: network, count: lookups, askers: askers)
-            for alpha in alphas {
-                let origin = trials.run(OriginRounds.self, alpha: alpha, &outcome.digest)
-                outcome.rows.append(origin.row(Self.row(dead, alpha, "origin")))
-                let standard = trials.run(StandardKademlia.self, alpha: alpha, &outcome.digest)
-                outcome.rows.append(standard.row(Self.row(dead, alpha, "standard")))
-                let early = trials.run(GoLibp2p.self, alpha: alpha, &outcome.digest)
-                outcome.rows.append(early.row(Self.row(dead, alpha, "go-libp2p")))
-                try await runEngine(trials, dead, alpha, standard, &outcome)
+            let exhaustive = trials.run(ExhaustiveSearch.self, alpha: 0, &outcome.digest)
+            let ceiling = exhaustive.meanRecall
+            let folder = try StoreFolder()
+            let benches = memories.map { memory in
+                EngineBench(trials: trials, folder: folder, memory: memory, earlierLookups: earlierLookups)
             }
-            let ceiling = trials.run(ExhaustiveSearch.self, alpha: 0, &outcome.digest)
-            outcome.rows.append(ceiling.row(Self.row(dead, 0, "exhaustive search")))
+            for bench in benches { try await bench.prepare() }
+            for alpha in alphas {
+                let standard = trials.run(StandardKademlia.self, alpha: alpha, &outcome.digest)
+                let others = [
+                    ("origin", trials.run(OriginRounds.self, alpha: alpha, &outcome.digest)), ("standard", standard),
+                    ("go-libp2p", trials.run(GoLibp2p.self, alpha: alpha, &outcome.digest)),
+                ]
+                for (name, tally) in others {
+                    outcome.rows.append(tally.row(Self.row(dead, alpha, name), ceiling: ceiling))
+                }
+                outcome.rows += try await engineRows(benches, dead, alpha, standard, ceiling, &outcome.digest)
+            }
+            outcome.rows.append(exhaustive.row(Self.row(dead, 0, "exhaustive search"), ceiling: ceiling))
         }
         return outcome
     }
 
-    private func runEngine(
-        _ trials: Trials, _ dead: Int, _ alpha: Int, _ standard: LookupTally, _ outcome: inout Outcome
-    ) async throws {
-        let folder = try StoreFolder()
-        var cold: LookupTally?
-        for memory in memories {
-            let bench = EngineBench(trials: trials, folder: folder, memory: memory, earlierLookups: earlierLookups)
-            try await bench.prepare()
-            let tally = try await bench.run(alpha: alpha, stop: nil, &outcome.digest)
-            var row = tally.row(Self.row(dead, alpha, "engine, \(memory.rawValue)"))
-            if memory == .cold { cold = tally }
-            if dead > 0 { row.measurements.append(Measurement(.timeoutsSaved, tally.saved(against: cold ?? standard))) }
-            outcome.rows.append(row)
-            guard memory == .tenth, dead >= 500 else { continue }
-            let wide = try await bench.run(alpha: alpha, stop: trials.network.configuration.k * 3 / 2, &outcome.digest)
-            outcome.rows.append(wide.row(Self.row(dead, alpha, "engine, \(memory.rawValue), stop 1.5 k")))
+    private func engineRows(
+        _ benches: [EngineBench], _ dead: Int, _ alpha: Int, _ standard: LookupTally, _ ceiling: Double,
+        _ digest: inout TraceDigest
+    ) async throws -> [Row] {
+        var rows: [Row] = []
+        // Without memory the engine is its own measure; where it is left out, the standard algorithm is.
+        var baseline = standard
+        for bench in benches {
+            let name = Self.row(dead, alpha, "engine, \(bench.memory.rawValue)")
+            let tally = try await bench.run(alpha: alpha, stop: nil, &digest)
+            let isCold = bench.memory == .cold
+            if isCold { baseline = tally }
+            rows.append(tally.row(name, ceiling: ceiling, baseline: isCold ? nil : baseline))
+            guard dead >= Self.widenedPermille, bench.memory != .earned else { continue }
+            let stop = bench.trials.network.configuration.k * 3 / 2
+            let wide = try await bench.run(alpha: alpha, stop: stop, &digest)
+            rows.append(wide.row(name + Self.widened, ceiling: ceiling, baseline: isCold ? nil : baseline))
         }
+        return rows
     }
 }

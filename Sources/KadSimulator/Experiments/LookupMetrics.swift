@@ -7,6 +7,8 @@ extension Metric {
     public static let distances = Metric("distances", "distances", .count)
     public static let peakCandidates = Metric("peakCandidates", "peak", .count)
     public static let recall = Metric("recall", "recall", .share)
+    /// The recall of an exhaustive search from the same contacts. A store that knows others may find more.
+    public static let ceiling = Metric("ceiling", "ceiling", .share)
     public static let timeoutsSaved = Metric("timeoutsSaved", "saved", .share)
 }
 
@@ -22,16 +24,17 @@ struct LookupTally {
         recalls.append(recall)
     }
 
-    /// The share of another's timeouts that this one has avoided.
-    func saved(against other: LookupTally) -> Double {
-        let (mine, others) = (works.reduce(0) { $0 + $1.timeouts }, other.works.reduce(0) { $0 + $1.timeouts })
-        return others > 0 ? 1 - Double(mine) / Double(others) : 0
-    }
+    var timeouts: Int { works.reduce(0) { $0 + $1.timeouts } }
 
-    func row(_ name: String) -> Row {
+    var meanRecall: Double { Summary(recalls)?.mean ?? 0 }
+
+    /// - Parameters:
+    ///   - ceiling: the recall of an exhaustive search.
+    ///   - baseline: whose timeouts this one is to avoid; nil for those that do not try.
+    func row(_ name: String, ceiling: Double, baseline: LookupTally? = nil) -> Row {
         func mean(_ values: [Double]) -> Double { Summary(values)?.mean ?? 0 }
         let milliseconds = times.map { Double($0) / 1_000 }
-        return Row(
+        var row = Row(
             name,
             [
                 Measurement(.queries, mean(works.map { Double($0.queries) })),
@@ -40,7 +43,12 @@ struct LookupTally {
                 Measurement(.p95Time, Summary.quantile(950, of: milliseconds)),
                 Measurement(.distances, mean(works.map { Double($0.distances) })),
                 Measurement(.peakCandidates, works.map(\.peakCandidates).max() ?? 0),
-                Measurement(.recall, mean(recalls)),
+                Measurement(.recall, meanRecall), Measurement(.ceiling, ceiling),
             ])
+        if let baseline, baseline.timeouts > 0 {
+            let saved = 1 - Double(timeouts) / Double(baseline.timeouts)
+            row.measurements.append(Measurement(.timeoutsSaved, saved))
+        }
+        return row
     }
 }

@@ -9,6 +9,10 @@ public struct NetworkConfiguration: Hashable, Sendable {
     /// Dead nodes in a thousand. They died after all tables were filled, and nobody has noticed.
     public var deadPermille: Int
 
+    /// Nodes in a thousand that nobody can dial although they are up and ask others, so that tables keep naming them: behind
+    /// an address translator. They count as dead.
+    public var unreachablePermille: Int
+
     /// Nodes that come and go; nil leaves everybody as they are.
     public var churn: Churn?
 
@@ -32,13 +36,15 @@ public struct NetworkConfiguration: Hashable, Sendable {
     public var groupsPermille: Int
 
     public init(
-        nodes: Int, k: Int = 20, deadPermille: Int = 0, churn: Churn? = nil, medianRoundTrip: Int64 = 100_000,
+        nodes: Int, k: Int = 20, deadPermille: Int = 0, unreachablePermille: Int = 0, churn: Churn? = nil,
+        medianRoundTrip: Int64 = 100_000,
         roundTripSigmaMilli: Int64 = 600, jitterSigmaMilli: Int64 = 100, lossPermille: Int = 0,
         refusedPermille: Int = 0, groupsPermille: Int = 1_000
     ) {
         self.nodes = max(1, nodes)
         self.k = max(1, k)
         self.deadPermille = deadPermille
+        self.unreachablePermille = unreachablePermille
         self.churn = churn
         self.medianRoundTrip = medianRoundTrip
         self.roundTripSigmaMilli = roundTripSigmaMilli

@@ -88,7 +88,7 @@ extension SimulatedNetwork {
         let renewals = (time.microseconds + phase) / churn.refreshInterval
         let renewedAt = VirtualTime(microseconds: renewals * churn.refreshInterval - phase)
         draw = draw[Int(renewals)]
-        return Self.sample(configuration.k, of: range, draw) { $0 != node && isLive($0, at: renewedAt) }
+        return Self.sample(configuration.k, of: range, draw) { $0 != node && isUp($0, at: renewedAt) }
     }
 
     /// At most `count` numbers of a range that pass, drawn evenly without replacement.

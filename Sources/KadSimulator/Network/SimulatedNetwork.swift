@@ -33,8 +33,18 @@ public struct SimulatedNetwork: Sendable {
     /// The node with this key.
     public func node(_ key: Key) -> Int? { population.node(key) }
 
-    /// Whether a node is up.
+    /// Whether a node is up, and can be dialled.
     public func isLive(_ node: Int, at time: VirtualTime) -> Bool {
+        if configuration.unreachablePermille > 0,
+            population.draw(of: node, .reach)[0].happens(permille: configuration.unreachablePermille)
+        {
+            return false
+        }
+        return isUp(node, at: time)
+    }
+
+    /// Whether a node is up: it may be heard from, and named.
+    func isUp(_ node: Int, at time: VirtualTime) -> Bool {
         if configuration.deadPermille > 0,
             population.draw(of: node, .death).happens(permille: configuration.deadPermille)
         {

@@ -165,6 +165,7 @@ final class ObservedNode {
     }
 
     private func step() async throws {
+        try Task.checkCancellation()
         guard let (moment, happening) = queue.next() else { return }
         machine.now = max(now, moment)
         switch happening {
@@ -172,7 +173,11 @@ final class ObservedNode {
             guard life == self.life, let engine, calls.remove(call) != nil else { return }
             digest.add(now)
             // An answer that arrives while the uplink is dead does not arrive.
-            if !isLinkDead { carryOut(engine.completed(call, outcome, at: time)) }
+            guard !isLinkDead else {
+                if case .answered = outcome { tally.swallowed += 1 }
+                return
+            }
+            carryOut(engine.completed(call, outcome, at: time))
         case .wake(let uptime, let life):
             guard life == self.life, let engine, wake == uptime else { return }
             wake = nil
@@ -216,7 +221,9 @@ final class ObservedNode {
         nonce += 1
         calls.insert(id)
         digest.add(call.peer.key)
-        tally.dialled(isLive: isLive(call.peer.key))
+        let isLive = isLive(call.peer.key)
+        tally.dialled(call.peer.key, isLive: isLive)
+        if isLive, isLinkDead { tally.swallowed += 1 }
         guard !isLinkDead, let party = internet.party(call.peer.key) else { return }
         let reply = internet.dial(party, at: call.addresses, from: node, nonce: nonce, time: now)
         switch reply {

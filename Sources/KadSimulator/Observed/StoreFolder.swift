@@ -37,14 +37,4 @@ final class StoreFolder: Sendable {
     func remove(_ name: String) {
         for suffix in ["", "-wal", "-shm", "-lock"] { try? FileManager.default.removeItem(atPath: file(name) + suffix) }
     }
-
-    /// The size of a store, its log included.
-    func size(_ name: String) -> Int64 {
-        ["", "-wal"].reduce(0) { sum, suffix in
-            let attributes = try? FileManager.default.attributesOfItem(atPath: file(name) + suffix)
-            // Foundation and FoundationEssentials disagree on the number's type.
-            let size = attributes?[.size]
-            return sum + (size as? Int64 ?? (size as? UInt64).map(Int64.init(clamping:)) ?? 0)
-        }
-    }
 }

@@ -53,11 +53,13 @@ public struct Report: Sendable {
     /// Runs an experiment with several seeds.
     ///
     /// - Parameter progress: told of each seed that is done.
+    /// - Throws: `CancellationError` when the task was cancelled; temporary files are removed.
     public init(
         _ experiment: some Experiment, seeds: [UInt64], progress: (UInt64) -> Void = { _ in }
     ) async throws {
         var outcomes: [Outcome] = []
         for seed in seeds {
+            try Task.checkCancellation()
             outcomes.append(try await experiment.run(seed: seed))
             progress(seed)
         }

@@ -58,6 +58,7 @@ public struct Draw: Hashable, Sendable {
         case engine
         case attack
         case scenario
+        case reach
     }
 }
 

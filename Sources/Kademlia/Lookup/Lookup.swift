@@ -28,7 +28,10 @@ public struct Lookup: Sendable {
     public let configuration: Configuration
 
     let limits: Limits
-    let population: RTTEstimate?
+
+    /// The round-trip times of all peers together: what is expected of a peer without an estimate of its own. It may be
+    /// learnt while the lookup runs, and counts for the queries that are sent from then on.
+    public var population: RTTEstimate?
 
     var paths: [LookupPath]
     /// Every peer that was ever asked or skipped. Only looked up, never iterated: the order of a dictionary differs
@@ -49,7 +52,7 @@ public struct Lookup: Sendable {
 
     /// - Parameters:
     ///   - localKey: never asked, never a result; nil for a client that has none.
-    ///   - population: the round-trip times of all peers together, for those without an estimate of their own.
+    ///   - population: what is known of all peers together at the start.
     public init(
         target: Key, localKey: Key?, configuration: Configuration = Configuration(), population: RTTEstimate? = nil
     ) {

@@ -55,7 +55,7 @@ public struct Retention: Hashable, Sendable {
         /// ``BackoffState/failuresInARow``. Not the effective streak, which decays: a dead peer must not look better for
         /// being left alone.
         public var failuresInARow: Int
-        /// Whether it is in the routing table, answered since the start, or has a call under way.
+        /// Whether it is in the routing table, or has a call under way.
         public var isInUse: Bool
 
         public init(

@@ -44,9 +44,17 @@ extension RoutingTable {
     /// Whether a contact has failed so often that anyone may take its place, and it nobody's.
     func isBeyondHope(_ contact: Contact) -> Bool { contact.consecutiveFailures >= configuration.maximumFailures }
 
-    /// Whether a live contact makes way for this newcomer. Age wins (Kademlia, section 2.2) except over proof.
-    private func doesYield(_ contact: Contact, to newcomer: Contact) -> Bool {
-        isBeyondHope(contact) || (newcomer.standing == .verified && contact.standing == .unproven)
+    /// Whether a live contact makes way for this newcomer. Age wins (Kademlia, section 2.2) except over proof: a name makes
+    /// way for who answered, and so does one of an earlier life that has failed in this one. After hours switched off half
+    /// of a table may be gone, and it should not take each of them two failures to leave.
+    func doesYield(_ contact: Contact, to newcomer: Contact) -> Bool {
+        if isBeyondHope(contact) { return true }
+        guard newcomer.standing == .verified else { return false }
+        return switch contact.standing {
+        case .unproven: true
+        case .answeredBefore: contact.consecutiveFailures > 0
+        case .verified: false
+        }
     }
 
     /// The contact of the newcomer's own group that makes way for it when the group's share is used up, the one in the

@@ -22,7 +22,7 @@ extension RoutingTable {
 
     /// A request to the peer failed, and the failure counts against it: not the local machine's, not the uplink's, not
     /// a cancelled one. At ``Configuration/maximumFailures`` in a row a waiting contact takes its place; without one, it
-    /// stays if it ever answered.
+    /// stays if it ever answered. One that has not answered since the start gives its place to one that has at once.
     public mutating func failed(_ key: Key) -> [Directive] {
         var log = DirectiveLog()
         let index = bucketIndex(of: key)
@@ -30,13 +30,12 @@ extension RoutingTable {
             buckets[index].live[place].recordFailure()
             log.touch(index)
             let contact = buckets[index].live[place]
-            if isBeyondHope(contact) {
-                let replacement = promotable(in: index, leaving: contact)
-                if replacement != nil || contact.standing == .unproven {
-                    removeLive(at: place, in: index)
-                    log.append(.evicted(key, replacedBy: replacement?.key))
-                    fillFromReplacements(index, &log)
-                }
+            let replacement = promotable(in: index, leaving: contact)
+            let yields = replacement.map { doesYield(contact, to: $0) } ?? false
+            if yields || (isBeyondHope(contact) && contact.standing == .unproven) {
+                removeLive(at: place, in: index)
+                log.append(.evicted(key, replacedBy: replacement?.key))
+                fillFromReplacements(index, &log)
             }
         } else if let place = buckets[index].replacementIndex(of: key) {
             buckets[index].replacements[place].recordFailure()

@@ -46,7 +46,8 @@ struct NaiveTable {
     func isHopeless(_ entry: Entry) -> Bool { entry.failures >= configuration.maximumFailures }
 
     func yields(_ entry: Entry, to newcomer: Entry) -> Bool {
-        isHopeless(entry) || (newcomer.rank == 2 && entry.rank == 0)
+        isHopeless(entry)
+            || (newcomer.rank == 2 && (entry.rank == 0 || (entry.rank == 1 && entry.failures > 0)))
     }
 
     func isOverBucketLimit(_ entry: Entry) -> Bool {
@@ -162,16 +163,17 @@ struct NaiveTable {
         guard var entry = entries[key] else { return }
         entry.failures += 1
         entries[key] = entry
-        guard isHopeless(entry) else { return }
         let index = bucket(entry)
         if entry.isLive {
-            // Try the bucket without it, and see whether anyone comes.
+            // Try the bucket without it, and see who comes.
             let before = self
             entries[key] = nil
-            let wasLive = members(index, live: true).count
+            let stayed = Set(members(index, live: true).map(\.key))
             fill(index)
-            if members(index, live: true).count == wasLive, entry.rank > 0 { self = before }
-        } else {
+            let newcomers = members(index, live: true).filter { !stayed.contains($0.key) }
+            let goesAnyway = isHopeless(entry) && entry.rank == 0
+            if !goesAnyway, !newcomers.contains(where: { yields(entry, to: $0) }) { self = before }
+        } else if isHopeless(entry) {
             entries[key] = nil
         }
     }

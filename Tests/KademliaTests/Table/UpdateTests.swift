@@ -140,6 +140,23 @@ struct UpdateTests {
             ])
     }
 
+    @Test("After a restart one failure is enough to lose the place to one that has answered since")
+    func restoredYields() {
+        var table = Self.fullTable()
+        table.markAllUnverified()
+        _ = table.answered(far(9), from: nil, at: .minutes(4))
+        #expect(Self.live(table) == [far(0), far(1), far(2)] && Self.waiting(table) == [far(9)])
+        #expect(
+            table.failed(far(1)) == [
+                .evicted(far(1), replacedBy: far(9)), .inserted(far(9), bucket: 0), .changed(bucket: 0),
+            ])
+        _ = table.failed(far(2))
+        _ = table.heard(of: far(8), in: nil, at: .minutes(5))
+        #expect(Self.waiting(table) == [far(8)], "a name does not displace it")
+        _ = table.answered(far(8), from: nil, at: .minutes(6))
+        #expect(Self.live(table) == [far(0), far(9), far(8)])
+    }
+
     @Test("A name that never answered leaves when it fails, whoever waits")
     func namesLeave() {
         var table = Self.fullTable()
