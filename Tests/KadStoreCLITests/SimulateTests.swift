@@ -1,5 +1,7 @@
 import Testing
 
+@testable import KadStoreCLI
+
 @Suite("kadstore simulate")
 struct SimulateTests {
     private let small = [
@@ -53,7 +55,8 @@ struct SimulateTests {
     func table() throws {
         let result = try Command.run(small)
         #expect(result.status == 0)
-        #expect(result.output.contains("50 % dead, alpha 10, engine, history"))
+        #expect(result.output.contains("\n50 % dead, alpha 10\n  origin "))
+        #expect(result.output.contains("\n  engine, history + 10 % store, stop 1.5 k "))
         #expect(result.output.contains("RECALL") && result.output.contains("WANTED"))
         #expect(result.output.contains("trace: seed 7 ") && result.output.contains(", seed 8 "))
         #expect(result.messages.contains("lookups: seed 2 of 2") && result.messages.contains("of 4 goals met"))
@@ -70,5 +73,16 @@ struct SimulateTests {
     func usage(arguments: [String]) throws {
         let result = try Command.run(["simulate"] + arguments)
         #expect(result.status == 64 && result.output.isEmpty && !result.messages.isEmpty)
+    }
+
+    @Test("says once what rows have in common")
+    func rowNames() {
+        func shown(_ names: String...) -> [String] {
+            RowNames.shown(names).flatMap { ($0.heading.map { ["[\($0)]"] } ?? []) + [$0.text] }
+        }
+        #expect(shown() == [] && shown("a, b") == ["a, b"] && shown("a", "a", "b") == ["a", "a", "b"])
+        #expect(shown("a, b, c", "a, b, d", "a, e", "b, c") == ["[a, b]", "  c", "  d", "a, e", "b, c"])
+        #expect(shown("a, b", "a, c, d", "a", "a, e") == ["[a]", "  b", "  c, d", "a", "a, e"])
+        #expect(shown("x", "a, b, c", "a, b, d") == ["x", "[a, b]", "  c", "  d"])
     }
 }

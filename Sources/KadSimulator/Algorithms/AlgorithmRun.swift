@@ -15,14 +15,14 @@ public struct AlgorithmRun: Sendable {
     public static let timeout = 5 * Span.second
 
     /// - Parameters:
-    ///   - asker: the node that looks up; it begins with its k nearest contacts.
+    ///   - asker: the node that looks up; it begins with its nearest contacts.
     ///   - nonce: tells lookups apart; a peer's luck in one of them is the same for all algorithms.
     public init<Algorithm: LookupAlgorithm>(
         _ algorithm: Algorithm.Type, in network: SimulatedNetwork, from asker: Int, target: Key, alpha: Int,
         nonce: UInt64, at begin: VirtualTime
     ) {
         let k = network.configuration.k
-        let contacts = network.closestContacts(of: asker, to: target, count: k, at: begin)
+        let contacts = network.closestContacts(of: asker, to: target, count: Algorithm.seedCount(k: k), at: begin)
         var lookup = Algorithm(
             target: target, localKey: network.key(of: asker), seeds: contacts.map { network.key(of: $0) }, alpha: alpha,
             k: k)

@@ -7,6 +7,9 @@ public struct ExhaustiveSearch: LookupAlgorithm {
     private let k: Int
     private var inFlight = 0
 
+    /// All contacts: k in each bucket at most, and few nodes have 50 buckets.
+    public static func seedCount(k: Int) -> Int { 50 * k }
+
     public init(target: Key, localKey: Key, seeds: [Key], alpha: Int, k: Int) {
         list = Shortlist(target: target, localKey: localKey, seeds: seeds)
         self.k = k

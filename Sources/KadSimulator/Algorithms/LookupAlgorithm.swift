@@ -12,6 +12,9 @@ public protocol LookupAlgorithm: Sendable {
     ///   - k: peers wanted.
     init(target: Key, localKey: Key, seeds: [Key], alpha: Int, k: Int)
 
+    /// How many of the asker's contacts it begins with, the nearest.
+    static func seedCount(k: Int) -> Int
+
     /// Whom to ask first. Called once.
     mutating func start() -> [Key]
 
@@ -29,6 +32,10 @@ public protocol LookupAlgorithm: Sendable {
 
     /// What it cost.
     var work: LookupWork { get }
+}
+
+extension LookupAlgorithm {
+    public static func seedCount(k: Int) -> Int { k }
 }
 
 /// What a lookup cost, apart from time.

@@ -59,13 +59,12 @@ public struct LookupComparison: Experiment {
     public var title: String {
         let repair = churn == nil ? "before the deaths, no repair" : "every hour from those that are up"
         var words = """
-            Lookups among \(nodes) nodes, each bucket min(20, all) peers drawn evenly \(repair); median round trip 100 ms; timeout of the algorithms without memory \(AlgorithmRun.timeout / Span.second) s; history: \
-            9 in 10 dead peers are known to have failed 2 to 6 times
+            Lookups among \(nodes) nodes, each bucket min(20, all) peers drawn evenly \(repair); median round trip 100 ms; \
+            timeout of the algorithms without memory \(AlgorithmRun.timeout / Span.second) s; history: 9 in 10 dead peers \
+            are known to have failed 2 to 6 times
             """
         if memories.contains(.earned) { words += "; earned: after \(earlierLookups) lookups in the hour before" }
-        if churn != nil {
-            words += "; half of all sessions last less than 2 h"
-        }
+        if churn != nil { words += "; half of all sessions last less than 2 h" }
         return words
     }
 

@@ -7,7 +7,7 @@ extension Metric {
     public static let distances = Metric("distances", "distances", .count)
     public static let peakCandidates = Metric("peakCandidates", "peak", .count)
     public static let recall = Metric("recall", "recall", .share)
-    /// The recall of an exhaustive search from the same contacts. A store that knows others may find more.
+    /// The recall of an exhaustive search from all contacts of the asker. A store that knows others may find more.
     public static let ceiling = Metric("ceiling", "ceiling", .share)
     public static let timeoutsSaved = Metric("timeoutsSaved", "saved", .share)
 }

@@ -39,15 +39,17 @@ struct SimulationView {
             if isSpread { columns.append(.init(title: terminal.symbol("±", "+-"), isOptional: true)) }
         }
         var table = TextTable(columns, terminal: terminal)
-        let rows = report.lines.map { line -> [TextTable.Cell] in
-            var cells = [TextTable.Cell(line.name)]
+        var rows: [[TextTable.Cell]] = []
+        for (line, name) in zip(report.lines, RowNames.shown(report.lines.map(\.name))) {
+            if let heading = name.heading { rows.append([.init(heading, .bold)]) }
+            var cells = [TextTable.Cell(name.text)]
             for metric in metrics {
                 let summary = line.summaries.first { $0.metric == metric }?.summary
                 cells.append(.init(summary.map { text($0.mean, metric.unit) } ?? ""))
                 guard isSpread else { continue }
                 cells.append(.init(summary.map { text(($0.maximum - $0.minimum) / 2, metric.unit) } ?? "", .dim))
             }
-            return cells
+            rows.append(cells)
         }
         table.layOut(rows)
         return [table.header] + rows.map(table.line)
