@@ -13,8 +13,7 @@ struct ScenarioTests {
     @Test("Nothing but the seed matters")
     func determinism() async throws {
         let experiments: [any Experiment] = [
-            Trickle(nodes: 100), Eclipse(nodes: 200, groups: [2], perBucket: 4),
-            Outage(.hour, nodes: 100, lookupInterval: 10 * Span.minute, around: 10 * Span.minute),
+            Trickle(nodes: 60, length: 3 * Span.hour), Eclipse(nodes: 150, groups: [2], perBucket: 4),
         ]
         for experiment in experiments {
             let (first, again) = (try await experiment.run(seed: 1), try await experiment.run(seed: 1))
@@ -56,7 +55,7 @@ struct ScenarioTests {
 
     @Test("A warm start is in health long before a cold one")
     func restart() async throws {
-        let experiment = Restart(nodes: 200, before: Span.hour)
+        let experiment = Restart(nodes: 300, before: 3 * Span.hour)
         let report = try await report(experiment)
         let goal = try #require(experiment.goals.first { $0.metric == .healthySooner })
         #expect(goal.isMet(by: report) == true)
