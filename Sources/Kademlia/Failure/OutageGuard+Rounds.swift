@@ -12,6 +12,15 @@ extension OutageGuard {
         var outstanding: Set<Key>
         /// Redials that failed, and when.
         var failed: [Key: Instant] = [:]
+        /// Redials in all, and those that were answered.
+        let count: Int
+        var answered = 0
+
+        init(startedAt: Instant, outstanding: Set<Key>) {
+            self.startedAt = startedAt
+            self.outstanding = outstanding
+            count = outstanding.count
+        }
 
         func contains(_ key: Key) -> Bool { litAt != nil && outstanding.contains(key) }
 
@@ -119,11 +128,11 @@ extension OutageGuard {
 
     /// Charges the redials that failed, when the answers have not fallen silent since the canary's.
     ///
-    /// Here silence is the longest alone, whatever is usual: during the five seconds of a redial a node that talks in
-    /// bursts may hear nothing, and would never learn. The price is a link that breaks within a round trip of the canary.
+    /// What is silence here is known: there is an answer each beat. What is usual otherwise says nothing, for a node that
+    /// talks in bursts hears nothing between them.
     mutating func settleRound(by group: NetworkGroup?, at now: Instant) -> [Directive] {
         guard let round, let answeredAt = round.answeredAt else { return [] }
-        guard isWithin(longestSilence, from: answeredAt, to: now) else {
+        guard isWithin(silence(in: round), from: answeredAt, to: now) else {
             self.round = nil
             return []
         }
@@ -144,16 +153,28 @@ extension OutageGuard {
         guard let round, round.litAt != nil else { return [] }
         if round.outstanding.isEmpty, round.failed.isEmpty {
             self.round = nil
-            return []
+            guard 2 * round.answered > round.count else { return [] }
+            let saved = configuration.roundIntervalMilliseconds - configuration.hastyIntervalMilliseconds
+            canaryAt = round.startedAt.advanced(byMilliseconds: -Swift.max(0, saved))
+            return [.changedWitnesses]
         }
         guard let closing = closing(round), closing <= now else { return [] }
         self.round?.isAsking = true
-        return [.canary(notIn: Set(round.failed.keys.compactMap { self[$0]?.group }))]
+        let doubtful = round.outstanding.union(round.failed.keys)
+        return [.canary(notIn: Set(doubtful.compactMap { self[$0]?.group }))]
     }
 
-    /// When a round asks for its second answer.
+    /// When a round asks for its next answer: a beat after the last one, or at once when that is all it waits for.
     private func closing(_ round: Round) -> Instant? {
-        guard !round.isAsking, round.litAt != nil, let first = round.failed.values.min() else { return nil }
-        return round.outstanding.isEmpty ? first : first.advanced(byMilliseconds: configuration.closingMilliseconds)
+        guard !round.isAsking, let answeredAt = round.answeredAt else { return nil }
+        if round.outstanding.isEmpty, let last = round.failed.values.max() { return last }
+        return answeredAt.advanced(byMilliseconds: configuration.beatMilliseconds)
+    }
+
+    /// How long after an answer the next one is late: a beat and two of the first canary's round trips, and a beat to spare.
+    private func silence(in round: Round) -> Int64 {
+        let roundTrip = round.litAt.map { $0.millisecondsSince(round.startedAt) } ?? 0
+        let late = 2 * configuration.beatMilliseconds + 2 * Swift.min(Swift.max(0, roundTrip), longestSilence)
+        return Swift.min(late, longestSilence)
     }
 }

@@ -76,6 +76,7 @@ extension OutageGuard {
     mutating func discard(_ key: Key, at now: Instant) -> [Directive] {
         var directives: [Directive] = []
         if let index = index(of: key) { directives.append(.discarded(held.remove(at: index))) }
+        if round?.contains(key) == true { round?.answered += 1 }
         return directives + leaveRound(key, at: now)
     }
 

@@ -138,7 +138,15 @@ struct OutageGuardTests {
         // One lives.
         let lives = outage.answered(Self.key(2), group: .test(2), at: .after(11_300))
         #expect(Self.discarded(lives) == [Self.key(2)] && Self.counted(lives).isEmpty)
-        // The other failed again: a second answer is asked for, and settles it.
+        // Each second a canary is asked, lest the link has gone.
+        for beat in Int64(0)..<4 {
+            let asked = 12_300 + beat * 1_100
+            #expect(outage.nextTick(at: .after(asked - 1)) == .after(asked))
+            #expect(outage.tick(at: .after(asked)) == [.canary(notIn: [.test(1)])])
+            _ = outage.answered(Self.key(50), group: .test(50), at: .after(asked + 100))
+            #expect(outage.canary(answered: true, at: .after(asked + 100)).isEmpty)
+        }
+        // The other failed again: another answer is asked for, and settles it.
         let failed = outage.failed(Self.key(1), group: .test(1), class: .timeout, at: .after(16_100))
         #expect(failed == [.canary(notIn: [.test(1)])])
         let settled = outage.answered(Self.key(50), group: .test(50), at: .after(16_200))
@@ -197,6 +205,45 @@ struct OutageGuardTests {
             counted += Self.counted(directives)
         }
         #expect(counted == [Self.key(1)])
+    }
+
+    @Test("A link that goes down during a round, and comes back, leaves everybody uncharged")
+    func brokenRound() {
+        var outage = OutageGuard()
+        _ = outage.failed(Self.key(1), group: .test(1), class: .timeout, at: .after(0))
+        _ = outage.tick(at: .after(11_000))
+        _ = outage.answered(Self.key(50), group: .test(50), at: .after(11_100))
+        #expect(outage.canary(answered: true, at: .after(11_100)) == [.redial([Self.key(1)])])
+        #expect(outage.tick(at: .after(12_100)) == [.canary(notIn: [.test(1)])])
+        _ = outage.failed(Self.key(1), group: .test(1), class: .timeout, at: .after(16_100))
+        #expect(Self.counted(outage.answered(Self.key(50), group: .test(50), at: .after(16_200))).isEmpty)
+        #expect(outage[Self.key(1)] != nil)
+    }
+
+    @Test("A round that most answer was about our own outage: the next does not wait a minute")
+    func haste() {
+        for dead in [1, 2] {
+            var outage = OutageGuard()
+            for number in 1...3 {
+                _ = outage.failed(Self.key(UInt64(number)), group: .test(7), class: .timeout, at: .after(0))
+            }
+            _ = outage.tick(at: .after(60_000))
+            _ = outage.answered(Self.key(99), group: .test(1), at: .after(60_100))
+            #expect(
+                outage.canary(answered: true, at: .after(60_100))
+                    == [.redial([Self.key(1), Self.key(2), Self.key(3)])])
+            for number in 1...3 {
+                if number <= dead {
+                    _ = outage.redialled(Self.key(UInt64(number)), failed: true, at: .after(60_200))
+                } else {
+                    _ = outage.answered(Self.key(UInt64(number)), group: .test(7), at: .after(60_200))
+                }
+            }
+            let charged = outage.answered(Self.key(99), group: .test(1), at: .after(60_300))
+            #expect(Self.counted(charged).count == dead && outage.held.isEmpty)
+            _ = outage.failed(Self.key(4), group: .test(8), class: .timeout, at: .after(1_000))
+            #expect(outage.nextTick(at: .after(70_000)) == .after(dead == 1 ? 70_000 : 120_000))
+        }
     }
 
     @Test("A round that nobody reports on is void after half a minute, and wedges nothing")
