@@ -81,6 +81,30 @@ struct WritingTests {
         }
     }
 
+    @Test("a tombstone goes when its streak has decayed by the time of a newer one, misbehaviour later")
+    func oldTombstones() async throws {
+        let scratch = Scratch()
+        let day: Int64 = 86_400
+        try await scratch.withStore { store in
+            func drop(_ number: UInt64, _ failureClass: FailureClass, day number2: Int64) async throws {
+                let key = Key(number, 0, 0, 0)
+                let stone = Tombstone(
+                    key: key, droppedAt: .seconds(number2 * day), streakMilli: 1_000, lastClass: failureClass)
+                try store.hear(key)
+                try store.record(.forgotten(try store.peer(at: key), leaving: stone))
+                try await store.flush()
+            }
+            try await drop(1, .timeout, day: 0)
+            try await drop(2, .badResponse, day: 0)
+            try await drop(3, .timeout, day: 7)
+            #expect(try store.tombstones().map(\.key.word0) == [1, 2, 3])
+            try await drop(4, .timeout, day: 8)
+            #expect(try store.tombstones().map(\.key.word0) == [2, 3, 4])
+            try await drop(5, .timeout, day: 29)
+            #expect(try store.tombstones().map(\.key.word0) == [5])
+        }
+    }
+
     @Test("keeps strings byte for byte, where Unicode calls them equal")
     func exactStrings() async throws {
         let scratch = Scratch()

@@ -4,18 +4,17 @@ import Kademlia
 extension NodeEngine {
     /// Plans whom to ask first. The restored table serves lookups meanwhile.
     func beginWarmStart() {
-        var candidates: [WarmStart.Candidate] = []
         if configuration.usesHistory {
             let planner = WarmPlanner(store: store, table: table, policy: configuration.failures, at: now)
             do throws(StoreError) {
-                candidates = try planner.candidates(using: &generator)
+                warm = try planner.warmStart(
+                    lastMark: upkeep.lastMark, configuration: configuration.warmStart, at: uptime, using: &generator)
             } catch {
                 upkeep.report(error, &actions)
             }
         }
-        warm = WarmStart(
-            candidates: candidates, lastMark: upkeep.lastMark, configuration: configuration.warmStart, at: uptime,
-            using: &generator)
+        // Nobody to ask: what remains is to ask for bootstrap peers.
+        if warm == nil { warm = WarmStart(candidates: [], lastMark: nil, at: uptime, using: &generator) }
         tickWarmStart()
     }
 

@@ -22,8 +22,23 @@ public struct WarmPlanner {
         self.now = now
     }
 
+    /// The warm start of a node with this table. Where the table has no limits for network groups (a private network), the
+    /// plan has none for members either.
+    ///
+    /// - Parameter lastMark: when the node last ran.
     /// - Complexity: O(live contacts + buckets) rows.
-    public func candidates(
+    public func warmStart(
+        lastMark: Instant?, configuration: WarmStart.Configuration = WarmStart.Configuration(), at start: Uptime,
+        using generator: inout some RandomNumberGenerator
+    ) throws(StoreError) -> WarmStart {
+        var configuration = configuration
+        if table.configuration.limits == nil { configuration.limits = nil }
+        return WarmStart(
+            candidates: try candidates(using: &generator), lastMark: lastMark, configuration: configuration, at: start,
+            using: &generator)
+    }
+
+    func candidates(
         using generator: inout some RandomNumberGenerator
     ) throws(StoreError) -> [WarmStart.Candidate] {
         var candidates: [WarmStart.Candidate] = []

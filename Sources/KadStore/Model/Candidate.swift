@@ -45,6 +45,11 @@ public struct Tombstone: Hashable, Sendable {
         self.waitMilliseconds = waitMilliseconds
     }
 
+    /// How long a tombstone is kept beside newer ones: seven half-lives of the streak that it carries, a day each, and
+    /// four of a week for misbehaviour.
+    public static let keptMilliseconds: Int64 = 7 * 86_400_000
+    public static let misbehaviourMilliseconds: Int64 = 28 * 86_400_000
+
     /// The most tombstones that are kept; the oldest go first.
     public static let maximumCount = 65_536
 }

@@ -57,7 +57,7 @@ struct Batch {
     /// order of arrival.
     func write(to records: RecordWriter) throws {
         let reader = records.reader
-        var leftTombstones = false
+        var newestTombstone: Instant?
         var heldFailures = false
         for (key, events) in byPeer.sorted(by: { $0.key < $1.key }) {
             guard case .some(let stored) = try Self.readable(key, reader) else { continue }
@@ -69,7 +69,7 @@ struct Batch {
                 guard let left = event.tombstone else { continue }
                 if let left {
                     try records.write(left)
-                    leftTombstones = true
+                    newestTombstone = max(newestTombstone ?? left.droppedAt, left.droppedAt)
                 } else {
                     try records.removeTombstone(of: key)
                 }
@@ -91,7 +91,7 @@ struct Batch {
         try writeTimes(records)
         if let witnesses { try records.write(witnesses.latest, canaryAt: witnesses.canaryAt) }
         try records.add(lookups)
-        if leftTombstones { try records.capTombstones() }
+        if let newestTombstone { try records.capTombstones(newest: newestTombstone) }
         if heldFailures { try records.capHeld() }
     }
 

@@ -129,8 +129,18 @@ extension RecordWriter {
         try connection.statement("DELETE FROM tombstone WHERE key = ?1").bind(1, key, width: width).run()
     }
 
-    /// Keeps the newest tombstones, as many as are allowed.
-    func capTombstones() throws {
+    /// Keeps the newest tombstones, as many as are allowed, and none whose streak has decayed to nothing by the time that
+    /// the newest was left: else they grow for as long as peers come and go.
+    func capTombstones(newest: Instant) throws {
+        // 6 and 7 are the classes of misbehaviour.
+        try connection.statement(
+            """
+            DELETE FROM tombstone
+            WHERE dropped_at < CASE WHEN class IN (6, 7) THEN ?1 ELSE ?2 END
+            """
+        )
+        .bind(1, newest.advanced(byMilliseconds: -Tombstone.misbehaviourMilliseconds).milliseconds)
+        .bind(2, newest.advanced(byMilliseconds: -Tombstone.keptMilliseconds).milliseconds).run()
         try connection.statement(
             """
             DELETE FROM tombstone WHERE key IN (

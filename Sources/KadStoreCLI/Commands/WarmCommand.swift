@@ -18,7 +18,7 @@ struct WarmCommand: AsyncParsableCommand {
               kadstore warm --dry-run
               kadstore warm --dry-run --near 12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf --limit 30
 
-            JSON: {version, identity: {number, id, label} or null, key, contacts, candidates, leftOut, probes: \
+            JSON: {version, identity: {number, id, label} or null, key, contacts, leftOut, probes: \
             [{id, key, tier, bucket, dueMs, reason}]}
             """)
 
@@ -53,17 +53,15 @@ struct WarmCommand: AsyncParsableCommand {
             let now = Instant.systemClock()
             let (table, chosen) = try self.table(of: store)
             var generator = SeededGenerator(seed: seed)
-            let candidates = try WarmPlanner(store: store, table: table, at: now).candidates(using: &generator)
-            let start = Uptime(milliseconds: 0)
-            let warm = try WarmStart(
-                candidates: candidates, lastMark: store.clock()?.highWater, at: start, using: &generator)
+            let warm = try WarmPlanner(store: store, table: table, at: now).warmStart(
+                lastMark: store.clock()?.highWater, at: Uptime(milliseconds: 0), using: &generator)
             let probes = Array(warm.plan.prefix(limit ?? .max))
             var output = Output()
             let view = PeerView(network: store.network, terminal: output.terminal, now: now)
             let ids = try probes.map { probe in try store.record(of: probe.key).map { view.id($0.id) } ?? "" }
             if self.output.isJSON {
                 try output.line(
-                    json(warm, probes, ids, table, chosen, candidates.count, view).text)
+                    json(warm, probes, ids, table, chosen, view).text)
             } else {
                 for line in lines(probes, ids, view) { try output.line(line) }
             }
@@ -71,7 +69,7 @@ struct WarmCommand: AsyncParsableCommand {
             let terminal = Terminal.standardError
             Messages.note(
                 "\(terminal.count(table.count, "contact")) restored, usable at once; "
-                    + "\(terminal.count(warm.plan.count, "probe")) of \(terminal.count(candidates.count, "candidate"))"
+                    + terminal.count(warm.plan.count, "probe")
                     + (warm.statistics.leftOut > 0
                         ? ", \(terminal.count(warm.statistics.leftOut)) left out by their backoff" : ""))
         }
@@ -114,7 +112,7 @@ struct WarmCommand: AsyncParsableCommand {
 
     private func json(
         _ warm: WarmStart, _ probes: [WarmStart.Probe], _ ids: [String], _ table: RoutingTable, _ identity: Identity?,
-        _ candidates: Int, _ view: PeerView
+        _ view: PeerView
     ) -> JSON {
         .object([
             "version": JSON.formatVersion,
@@ -124,7 +122,7 @@ struct WarmCommand: AsyncParsableCommand {
                     "label": .string(identity.label),
                 ])
             } ?? .null,
-            "key": .string(view.key(table.localKey)), "contacts": .int(table.count), "candidates": .int(candidates),
+            "key": .string(view.key(table.localKey)), "contacts": .int(table.count),
             "leftOut": .int(warm.statistics.leftOut),
             "probes": .array(
                 zip(probes, ids).map { probe, id in
