@@ -29,7 +29,7 @@ public final class NodeEngine {
     var upkeep: Upkeep
     var gossip: GossipQuota
     var throttle = Throttle()
-    /// Peers whose half-open trial this process granted. Another one's did not survive: it counts as open.
+    /// Peers whose breaker is half-open by this process's doing. Another one's trial did not survive: it counts as open.
     var trials: Set<Key> = []
     let screen: ReplyScreen
 

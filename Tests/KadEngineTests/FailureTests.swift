@@ -144,6 +144,45 @@ import Testing
         try await setting.store.close()
     }
 
+    /// The breaker of a peer is open, and the time for a trial has come.
+    private func open(_ node: World.Node, _ setting: Setting) throws {
+        let state = BackoffState(
+            streakMilli: 5_000, streakAt: setting.world.wall, lastClass: .timeout, breaker: .open, openings: 1,
+            openedAt: setting.world.wall)
+        try setting.store.record(.backoff(try setting.peer(node), state))
+    }
+
+    @Test("two answered trials close a peer's breaker")
+    func closing() async throws {
+        let setting = try await Setting(count: 40, known: 40)
+        let peer = setting.world.nodes[0]
+        _ = setting.world.lookup(setting.engine, peer.key)
+        try open(peer, setting)
+        _ = setting.world.lookup(setting.engine, peer.key)
+        let half = try #require(try setting.store.record(of: peer.key)?.backoff)
+        #expect(half.breaker == .halfOpen && half.trials == 1)
+        #expect(setting.engine.trials == [peer.key])
+        _ = setting.world.lookup(setting.engine, peer.key)
+        #expect(try setting.store.record(of: peer.key)?.backoff?.breaker == .closed)
+        #expect(setting.engine.trials.isEmpty)
+        try await setting.store.close()
+    }
+
+    @Test("a trial that fails opens the breaker once more")
+    func reopening() async throws {
+        let setting = try await Setting(count: 60, known: 60)
+        let dead = setting.world.nodes[0]
+        chat(setting, seconds: 15, with: Array(setting.world.nodes[20..<40]))
+        setting.world.kill(dead.key)
+        try open(dead, setting)
+        _ = setting.world.lookup(setting.engine, dead.key)
+        chat(setting, seconds: 15, with: Array(setting.world.nodes[20..<40]))
+        let backoff = try #require(try setting.store.record(of: dead.key)?.backoff)
+        #expect(backoff.breaker == .open && backoff.openings == 2)
+        #expect(setting.engine.trials.isEmpty)
+        try await setting.store.close()
+    }
+
     @Test("forgiving in the store is heeded at the next dial")
     func forgiven() async throws {
         let setting = try await Setting(count: 40, known: 40)

@@ -14,8 +14,7 @@ extension NodeEngine {
         case .allowed: return addresses
         case .trial:
             guard backoff.grantTrial(at: now, policy: configuration.failures, using: &generator) else { return nil }
-            trials.insert(record.key)
-            remember(.backoff(record.peer, backoff))
+            remember(backoff, of: record.peer)
             return addresses
         case .waiting, .breakerOpen, .trialUnderWay: return nil
         }

@@ -103,6 +103,7 @@ extension NodeEngine {
                 waitMilliseconds: backoff.waitMilliseconds)
         }
         outage.forget(record.key)
+        trials.remove(record.key)
         remember(.forgotten(record.peer, leaving: stone))
     }
 }
