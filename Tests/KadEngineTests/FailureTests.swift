@@ -183,6 +183,24 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test(
+        "a redial that says nothing of the peer, or that it lives, charges it nothing",
+        arguments: [FailureClass.local, .busy, .identityMismatch])
+    func redialled(outcome: FailureClass) async throws {
+        let setting = try await Setting(count: 60, known: 60)
+        let silent = setting.world.nodes[0]
+        setting.world.kill(silent.key)
+        _ = setting.world.lookup(setting.engine, silent.key)
+        #expect(setting.engine.outage.held.map(\.key) == [silent.key])
+        let before = setting.world.dialled.count { $0 == silent.key }
+        setting.world.failures[silent.key] = outcome
+        setting.world.run(setting.engine, for: 300_000)
+        #expect(setting.world.dialled.count { $0 == silent.key } > before)
+        #expect(try setting.store.record(of: silent.key)?.backoff?.streakMilli == 0)
+        #expect(setting.engine.outage.held.isEmpty == (outcome != .local))
+        try await setting.store.close()
+    }
+
     @Test("forgiving in the store is heeded at the next dial")
     func forgiven() async throws {
         let setting = try await Setting(count: 40, known: 40)

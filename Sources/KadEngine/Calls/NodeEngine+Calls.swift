@@ -131,11 +131,7 @@ extension NodeEngine {
     }
 
     private func fail(_ open: OpenCall, _ failureClass: FailureClass, at address: Multiaddr?) {
-        // A redial tells the guard alone: the failure that it is about is held already.
-        if open.purpose == .redial {
-            carryOut(outage.redialled(open.peer.key, failed: true, at: now))
-            return
-        }
+        if open.purpose == .redial { return charge(redialOf: open.peer, failureClass, at: address) }
         charge(failureOf: open.peer, failureClass, at: address)
         switch open.purpose {
         case .canary: carryOut(outage.canary(answered: false, at: now))

@@ -53,12 +53,26 @@ extension NodeEngine {
             charge(gossiperOf: address, about: peer)
         case .busy:
             soften(peer.key, failureClass, held: 0)
+            carryOut(outage.failed(peer.key, group: address.flatMap(group), class: .busy, at: now))
         default:
             guard !isLinkDown else { return }
             remember(.failed(peer, address: address, failureClass, at: now))
             guard let record = recall(peer.key), record.speaksAgainstPeer(at: address, failureClass) else { return }
             let group = (address ?? record.addresses.first?.address).flatMap(group)
             carryOut(outage.failed(peer.key, group: group, class: failureClass, at: now))
+        }
+    }
+
+    /// A redial failed. Of a peer that is still silent the guard alone is told: the failure is held already. Whatever else
+    /// came of it does not confirm that failure.
+    func charge(redialOf peer: Peer, _ failureClass: FailureClass, at address: Multiaddr?) {
+        switch failureClass {
+        case .cancelled, .local: carryOut(outage.failed(peer.key, group: nil, class: failureClass, at: now))
+        case .busy, .badResponse, .identityMismatch:
+            charge(failureOf: peer, failureClass, at: address)
+            carryOut(outage.redialled(peer.key, failed: false, at: now))
+        case .timeout, .refused, .reset, .unreachable, .negotiation, .stream:
+            carryOut(outage.redialled(peer.key, failed: true, at: now))
         }
     }
 
