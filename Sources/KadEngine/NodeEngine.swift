@@ -134,7 +134,7 @@ public final class NodeEngine {
     public func link(isDown: Bool, at time: Time) -> [Action] {
         handle(time) {
             isLinkDown = isDown
-            if isDown { carryOut(outage.linkDown(at: now)) }
+            if isDown { carryOut(outage.linkDown(at: now)) } else { tickWarmStart() }
         }
     }
 
@@ -169,7 +169,8 @@ public final class NodeEngine {
 
     private var nextWake: Uptime? {
         [
-            calls.nextTick, lookups.values.compactMap(\.lookup.nextTick).min(), warm?.nextTick, upkeep.nextTick,
+            calls.nextTick, lookups.values.compactMap(\.lookup.nextTick).min(), isLinkDown ? nil : warm?.nextTick,
+            upkeep.nextTick(isLinkDown: isLinkDown),
             outage.nextTick(at: now).map { uptime.advanced(byMilliseconds: max(0, $0.millisecondsSince(now))) },
         ]
         .compactMap { $0 }.min()

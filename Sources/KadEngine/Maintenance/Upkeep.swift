@@ -51,14 +51,14 @@ struct Upkeep {
     mutating func recorded(at now: Uptime) { recordedAt = now }
     mutating func marked(at now: Uptime) { markedAt = now }
 
-    var nextTick: Uptime? {
-        var ticks = [
-            markedAt?.advanced(byMilliseconds: configuration.clockMilliseconds) ?? recordedAt, refresh?.nextTick,
-            revalidation?.nextTick,
-        ]
+    /// - Parameter isLinkDown: then only recording goes on.
+    func nextTick(isLinkDown: Bool) -> Uptime? {
+        var ticks = [markedAt?.advanced(byMilliseconds: configuration.clockMilliseconds) ?? recordedAt]
         if isChanged { ticks.append(recordedAt.advanced(byMilliseconds: configuration.recordMilliseconds)) }
-        if configuration.maintains { ticks.append(sweep.nextTick) }
-        return ticks.compactMap { $0 }.min()
+        if configuration.maintains, !isLinkDown {
+            ticks += [refresh?.nextTick, revalidation?.nextTick, sweep.nextTick].compactMap { $0 }
+        }
+        return ticks.min()
     }
 
     /// Whether the same was heard of the peer within the last minutes: hearing it again changes no row by much.
