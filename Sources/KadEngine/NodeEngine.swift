@@ -111,9 +111,13 @@ public final class NodeEngine {
         handle(time) {
             guard let peer = try? store.peer(id), peer.key != identity.peer.key else { return }
             let addresses = address.map { [$0] }?.filter(store.scope.admits) ?? []
-            guard gossip.takes(1, from: .peer(peer.key), at: uptime) else { return }
-            remember(.heard(peer, addresses: addresses, source: sourceName(peer), at: now))
-            carryOut(table.heard(from: peer.key, in: addresses.first.flatMap(group), at: now))
+            let group = addresses.first.flatMap(group)
+            if !upkeep.heardLately(peer.key, addresses, at: uptime) {
+                guard recall(peer.key) != nil || gossip.takesStranger(in: group, at: uptime) else { return }
+                upkeep.hear(peer.key, addresses)
+                remember(.heard(peer, addresses: addresses, source: sourceName(peer), at: now))
+            }
+            carryOut(table.heard(from: peer.key, in: group, at: now))
         }
     }
 

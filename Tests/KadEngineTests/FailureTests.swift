@@ -106,6 +106,27 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test("nobody is charged for an address where the peer once answered, nor the peer for one that it told itself")
+    func moved() async throws {
+        let setting = try await Setting(count: 60, known: 60)
+        let mover = setting.world.nodes[3]
+        let teller = setting.world.nodes[4]
+        let source = Network.libp2p.idEncoding.encode(teller.id)
+        let (proven, own) = (try Multiaddr("/ip4/10.250.0.1/tcp/9"), try Multiaddr("/ip4/10.250.0.2/tcp/9"))
+        let (peer, wall) = (try setting.peer(mover), setting.world.wall)
+        try setting.store.record(.heard(peer, addresses: [proven], source: source, at: wall))
+        try setting.store.record(.answered(peer, address: proven, rtt: 1, at: wall))
+        let engine = setting.engine
+        setting.world.take(engine.heard(from: mover.id, address: own, at: setting.world.time))
+        _ = engine.handle(setting.world.time) {
+            engine.charge(failureOf: peer, .identityMismatch, at: proven)
+            engine.charge(failureOf: peer, .identityMismatch, at: own)
+        }
+        #expect(try setting.store.record(of: mover.key)?.backoff == nil)
+        #expect(try setting.store.record(of: teller.key)?.backoff == nil)
+        try await setting.store.close()
+    }
+
     @Test("a busy peer is left alone for a while, and nothing is held against it")
     func busy() async throws {
         let setting = try await Setting(count: 40, known: 40)

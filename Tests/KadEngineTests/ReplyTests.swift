@@ -114,6 +114,44 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test("made-up ids in requests do not fill the store, and a known peer's requests are not written each")
+    func strangers() async throws {
+        let setting = try await Setting(count: 10, known: 10) { $0.gossip.strangers = 300 }
+        let (engine, world) = (setting.engine, setting.world)
+        for number in 0..<5_000 {
+            let digest = (0..<32).map { UInt8(truncatingIfNeeded: number >> ($0 % 2 * 8)) }
+            let address = try Multiaddr("/ip4/10.77.\(number >> 8 & 255).\(number & 255)/tcp/4001")
+            world.take(
+                engine.heard(from: try #require(PeerID([0x12, 0x20] + digest)), address: address, at: world.time))
+        }
+        try await setting.store.flush()
+        #expect(try setting.store.peerCount() == 310)
+
+        let known = world.nodes[0]
+        world.advance(5_000)
+        world.take(engine.heard(from: known.id, address: nil, at: world.time))
+        let seen = try #require(try setting.store.record(of: known.key)?.lastSeen)
+        #expect(seen == world.wall)
+        world.advance(5_000)
+        world.take(engine.heard(from: known.id, address: nil, at: world.time))
+        #expect(try setting.store.record(of: known.key)?.lastSeen == seen)
+        #expect(engine.table.liveContact(known.key)?.lastSeen == world.wall)
+        try await setting.store.close()
+    }
+
+    @Test("what one source's quota refuses is learnt from another")
+    func refusedThenTold() async throws {
+        let setting = try await Setting(count: 80, known: 20) { $0.gossip.perSource = 0 }
+        let (engine, world) = (setting.engine, setting.world)
+        let named = try setting.peer(world.nodes[50])
+        let address = world.nodes[50].address
+        _ = engine.handle(world.time) { engine.learn([.init(peer: named, addresses: [address])], from: named) }
+        #expect(try setting.store.record(of: named.key) == nil)
+        let isHeard = engine.upkeep.heardLately(named.key, [address], at: world.uptime)
+        #expect(!isHeard)
+        try await setting.store.close()
+    }
+
     @Test("one source may bring so many new names in an hour, and no more")
     func quota() throws {
         var quota = GossipQuota(limits: GossipQuota.Limits())

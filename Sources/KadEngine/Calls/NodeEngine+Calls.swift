@@ -142,10 +142,11 @@ extension NodeEngine {
     }
 
     /// What a peer told: remembered as hearsay, within the sender's share.
-    private func learn(_ named: [ReplyScreen.Named], from sender: Peer) {
+    func learn(_ named: [ReplyScreen.Named], from sender: Peer) {
         let source = sourceName(sender)
         for entry in named where !upkeep.heardLately(entry.peer.key, entry.addresses, at: uptime) {
             guard gossip.takes(1, from: .peer(sender.key), at: uptime) else { return }
+            upkeep.hear(entry.peer.key, entry.addresses)
             remember(.heard(entry.peer, addresses: entry.addresses, source: source, at: now))
             carryOut(table.heard(of: entry.peer.key, in: entry.addresses.first.flatMap(group), at: now))
         }

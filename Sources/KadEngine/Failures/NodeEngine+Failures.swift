@@ -76,11 +76,13 @@ extension NodeEngine {
         }
     }
 
-    /// Somebody else lives where a peer was said to be. That is the fault of who said so, never of the peer.
+    /// Somebody else lives where a peer was said to be. That is the fault of who said so, never of the peer; and nobody's
+    /// where the peer once answered there, for then it was true.
     private func charge(gossiperOf address: Multiaddr?, about peer: Peer) {
-        guard let address, let source = recall(peer.key)?.addresses.first(where: { $0.address == address })?.source,
+        guard let address, let told = recall(peer.key)?.addresses.first(where: { $0.address == address }),
+            told.lastOK == nil, let source = told.source,
             let id = try? store.network.idEncoding.decode(source), let gossiper = try? store.peer(id),
-            let record = recall(gossiper.key)
+            gossiper.key != peer.key, let record = recall(gossiper.key)
         else { return }
         remember(.failed(gossiper, address: nil, .identityMismatch, at: now))
         var backoff = current(record) ?? .clean(at: now)

@@ -66,6 +66,9 @@ struct Upkeep {
         heard.contains(key, addresses, at: now)
     }
 
+    /// It is remembered now. Not before: what a source's quota refuses may still be told by another.
+    mutating func hear(_ key: Key, _ addresses: [Multiaddr]) { heard.insert(key, addresses) }
+
     /// The running time up to now. Where the clock leapt or was set back meanwhile, by more than what counts as a restart, a
     /// new session begins: years that nobody lived through must age no row.
     mutating func session(until now: Instant, at uptime: Uptime) -> OnlineTime.Session {
@@ -107,10 +110,10 @@ struct HeardLately {
             turnedAt = now
         }
         let mark = Self.digest(addresses)
-        if young[key] == mark || old[key] == mark { return true }
-        young[key] = mark
-        return false
+        return young[key] == mark || old[key] == mark
     }
+
+    mutating func insert(_ key: Key, _ addresses: [Multiaddr]) { young[key] = Self.digest(addresses) }
 
     /// FNV-1a: it tells lists apart, nothing rests on it.
     private static func digest(_ addresses: [Multiaddr]) -> UInt64 {
