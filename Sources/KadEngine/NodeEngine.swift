@@ -109,7 +109,8 @@ public final class NodeEngine {
     /// A peer sent us a request: it lives, though whether it can be dialled is open.
     public func heard(from id: PeerID, address: Multiaddr?, at time: Time) -> [Action] {
         handle(time) {
-            guard let peer = try? store.peer(id), peer.key != identity.peer.key else { return }
+            guard store.network.idEncoding.admits(id), let peer = try? store.peer(id), peer.key != identity.peer.key
+            else { return }
             let addresses = address.map { [$0] }?.filter(store.scope.admits) ?? []
             let group = addresses.first.flatMap(group)
             if !upkeep.heardLately(peer.key, addresses, at: uptime) {

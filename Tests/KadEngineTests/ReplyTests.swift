@@ -99,6 +99,55 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test("ids that libp2p does not have are charged to the sender", arguments: [1, 20, 33, 64, 128])
+    func wrongSize(count: Int) async throws {
+        let (setting, liar, events) = try await lie { world, _ in
+            honest(world, 0..<5) + [NamedPeer(id: [UInt8](repeating: 0x12, count: count), addresses: [])]
+        }
+        try expectCharged(setting, liar, events) { $0 == .malformedID }
+        try await setting.store.close()
+    }
+
+    @Test(
+        "twenty peers at a victim's name, and sockets of one's own machine, are refused",
+        arguments: ["/dns4/VICTIM.example/tcp/443", "/unix/run/d.sock", "/ip6zone/eth0/ip6/fe80::1/tcp/22"])
+    func names(text: String) async throws {
+        let other = try Multiaddr(text.lowercased())
+        let address = try Multiaddr(text)
+        let (setting, liar, events) = try await lie { _, _ in
+            (0..<20).map { number in
+                NamedPeer(
+                    id: [0x12, 0x20] + [UInt8](repeating: UInt8(number), count: 32),
+                    addresses: [number % 2 == 0 ? address : other])
+            }
+        }
+        try expectCharged(setting, liar, events) {
+            if case .mostlyRefused(let kept, _) = $0 { kept <= 2 } else { false }
+        }
+        try await setting.store.close()
+    }
+
+    @Test("the transports of one peer are not the flood of many, and a relay may serve half of an answer")
+    func transports() async throws {
+        let setting = try await Setting(count: 80, known: 80)
+        let teller = setting.world.nodes[11]
+        let ip = "/ip4/10.3.3.3"
+        let addresses = try ["/tcp/4001", "/udp/4001/quic-v1", "/udp/4001/webrtc-direct", "/tcp/4001/ws"]
+            .map { try Multiaddr(ip + $0) }
+        let relay = try Multiaddr("/ip4/10.4.4.4/tcp/4001/p2p-circuit")
+        let named = (0..<20).map { number in
+            NamedPeer(
+                id: [0x12, 0x20] + [UInt8](repeating: UInt8(number), count: 32),
+                addresses: number == 0 ? addresses : [relay])
+        }
+        setting.world.lies[teller.key] = named
+        _ = setting.world.lookup(setting.engine, teller.key)
+        let first = try #require(PeerID(named[0].id))
+        #expect(try setting.store.record(of: try setting.store.peer(first).key)?.addresses.count == 4)
+        #expect(try setting.store.record(of: teller.key)?.backoff == nil)
+        try await setting.store.close()
+    }
+
     @Test("that a peer names itself or us is passed over, and not held against it")
     func own() async throws {
         let setting = try await Setting(count: 80, known: 80)
