@@ -182,11 +182,16 @@ public final class NodeEngine {
     }
 
     /// Queues an event. A store that cannot take it is reported, and the node goes on in memory.
-    func remember(_ event: StoreEvent) {
+    ///
+    /// - Returns: whether the store took it.
+    @discardableResult
+    func remember(_ event: StoreEvent) -> Bool {
         do {
             try store.record(event)
+            return true
         } catch {
             upkeep.report(error, &actions)
+            return false
         }
     }
 

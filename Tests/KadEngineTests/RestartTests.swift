@@ -207,6 +207,28 @@ import Testing
         try await store.close()
     }
 
+    @Test("what a full store could not take of the table is written when it can again, and is reported once")
+    func backlog() async throws {
+        let files = TemporaryStore()
+        let world = try World(count: 20)
+        var options = StoreOptions()
+        (options.queueLimit, options.batchMilliseconds, options.batchCount) = (30, 600_000, 10_000)
+        let store = try await Store.open(files.path, mode: .create(.libp2p, .private), options: options)
+        var configuration = EngineConfiguration()
+        configuration.maintains = false
+        let engine = try await Setting.engine(store, world, configuration)
+        world.take(engine.introduce(world.nodes.map { ($0.id, [$0.address]) }, source: "test", at: world.time))
+        let fill = try store.peer(world.nodes[0].id)
+        while (try? store.record(.heard(fill, addresses: [], source: nil, at: world.wall))) != nil {}
+        world.run(engine, for: 300_000)
+        #expect(world.notes.count { if case .storeFailed = $0 { true } else { false } } == 1)
+        try await store.flush()
+        world.run(engine, for: 5_000)
+        try await store.flush()
+        #expect(try store.buckets(of: engine.identity).flatMap(\.live).count == engine.table.count)
+        try await store.close()
+    }
+
     @Test("while the link is known to be down nothing wakes the node but what it records, and nobody is asked")
     func quiet() async throws {
         let setting = try await Setting(count: 40, known: 40) { $0.maintains = true }
