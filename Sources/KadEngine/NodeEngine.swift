@@ -122,11 +122,13 @@ public final class NodeEngine {
         }
     }
 
-    /// Peers from outside: a bootstrap list, a command. They are remembered, and enter the table unverified.
+    /// Peers from outside: a bootstrap list, a command. They are remembered, with the addresses that the
+    /// store's scope admits, and enter the table unverified.
     public func introduce(_ peers: [(PeerID, [Multiaddr])], source: String, at time: Time) -> [Action] {
         handle(time) {
             for (id, addresses) in peers {
                 guard let peer = try? store.peer(id), peer.key != identity.peer.key else { continue }
+                let addresses = addresses.filter(store.scope.admits)
                 remember(.heard(peer, addresses: addresses, source: source, at: now))
                 carryOut(table.heard(of: peer.key, in: addresses.first.flatMap(group), at: now))
             }

@@ -24,10 +24,6 @@ struct RetentionSweep {
         nextTick = now.advanced(byMilliseconds: wait)
     }
 
-    mutating func hurry(at now: Uptime) {
-        nextTick = min(nextTick, now.advanced(byMilliseconds: Self.pageMilliseconds))
-    }
-
     /// Whether another process has written the file since the last question.
     mutating func foreignCommits(of store: Store) -> Bool {
         let commits = store.foreignCommits()
