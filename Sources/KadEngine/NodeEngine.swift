@@ -29,7 +29,7 @@ public final class NodeEngine {
     var upkeep: Upkeep
     var gossip: GossipQuota
     var throttle = Throttle()
-    /// Peers whose half-open trial this process granted. Another one's did not survive: it counts as open.
+    /// Peers whose breaker is half-open by this process's doing. Another one's trial did not survive: it counts as open.
     var trials: Set<Key> = []
     let screen: ReplyScreen
 
@@ -109,19 +109,26 @@ public final class NodeEngine {
     /// A peer sent us a request: it lives, though whether it can be dialled is open.
     public func heard(from id: PeerID, address: Multiaddr?, at time: Time) -> [Action] {
         handle(time) {
-            guard let peer = try? store.peer(id), peer.key != identity.peer.key else { return }
+            guard store.network.idEncoding.admits(id), let peer = try? store.peer(id), peer.key != identity.peer.key
+            else { return }
             let addresses = address.map { [$0] }?.filter(store.scope.admits) ?? []
-            guard gossip.takes(1, from: .peer(peer.key), at: uptime) else { return }
-            remember(.heard(peer, addresses: addresses, source: sourceName(peer), at: now))
-            carryOut(table.heard(from: peer.key, in: addresses.first.flatMap(group), at: now))
+            let group = addresses.first.flatMap(group)
+            if !upkeep.heardLately(peer.key, addresses, at: uptime) {
+                guard recall(peer.key) != nil || gossip.takesStranger(in: group, at: uptime) else { return }
+                upkeep.hear(peer.key, addresses)
+                remember(.heard(peer, addresses: addresses, source: sourceName(peer), at: now))
+            }
+            carryOut(table.heard(from: peer.key, in: group, at: now))
         }
     }
 
-    /// Peers from outside: a bootstrap list, a command. They are remembered, and enter the table unverified.
+    /// Peers from outside: a bootstrap list, a command. They are remembered, with the addresses that the
+    /// store's scope admits, and enter the table unverified.
     public func introduce(_ peers: [(PeerID, [Multiaddr])], source: String, at time: Time) -> [Action] {
         handle(time) {
             for (id, addresses) in peers {
                 guard let peer = try? store.peer(id), peer.key != identity.peer.key else { continue }
+                let addresses = addresses.filter(store.scope.admits)
                 remember(.heard(peer, addresses: addresses, source: source, at: now))
                 carryOut(table.heard(of: peer.key, in: addresses.first.flatMap(group), at: now))
             }
@@ -134,7 +141,7 @@ public final class NodeEngine {
     public func link(isDown: Bool, at time: Time) -> [Action] {
         handle(time) {
             isLinkDown = isDown
-            if isDown { carryOut(outage.linkDown(at: now)) }
+            if isDown { carryOut(outage.linkDown(at: now)) } else { tickWarmStart() }
         }
     }
 
@@ -169,18 +176,24 @@ public final class NodeEngine {
 
     private var nextWake: Uptime? {
         [
-            calls.nextTick, lookups.values.compactMap(\.lookup.nextTick).min(), warm?.nextTick, upkeep.nextTick,
+            calls.nextTick, lookups.values.compactMap(\.lookup.nextTick).min(), isLinkDown ? nil : warm?.nextTick,
+            upkeep.nextTick(isLinkDown: isLinkDown),
             outage.nextTick(at: now).map { uptime.advanced(byMilliseconds: max(0, $0.millisecondsSince(now))) },
         ]
         .compactMap { $0 }.min()
     }
 
     /// Queues an event. A store that cannot take it is reported, and the node goes on in memory.
-    func remember(_ event: StoreEvent) {
+    ///
+    /// - Returns: whether the store took it.
+    @discardableResult
+    func remember(_ event: StoreEvent) -> Bool {
         do {
             try store.record(event)
+            return true
         } catch {
             upkeep.report(error, &actions)
+            return false
         }
     }
 

@@ -189,8 +189,13 @@ public actor KadNode: Service {
 }
 
 extension KadNode {
-    private func perform(_ actions: [Action]) {
-        for action in actions {
+    private func perform(_ first: [Action]) {
+        // One after the other: of two wakes the later one counts, also when answering an action leads to more.
+        var actions = first
+        var position = 0
+        while position < actions.count {
+            let action = actions[position]
+            position += 1
             switch action {
             case .call(let id, let call): begin(id, call)
             case .cancel(let id):
@@ -201,7 +206,7 @@ extension KadNode {
             case .wake(let uptime): wake(at: uptime)
             case .bootstrap:
                 logger.info("asking bootstrap peers", metadata: ["count": "\(bootstrap.count)"])
-                perform(engine.introduce(bootstrap, source: "bootstrap", at: time.now))
+                actions += engine.introduce(bootstrap, source: "bootstrap", at: time.now)
             case .note(let note):
                 metrics.note(note)
                 log(note)

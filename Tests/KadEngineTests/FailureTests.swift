@@ -106,6 +106,27 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test("nobody is charged for an address where the peer once answered, nor the peer for one that it told itself")
+    func moved() async throws {
+        let setting = try await Setting(count: 60, known: 60)
+        let mover = setting.world.nodes[3]
+        let teller = setting.world.nodes[4]
+        let source = Network.libp2p.idEncoding.encode(teller.id)
+        let (proven, own) = (try Multiaddr("/ip4/10.250.0.1/tcp/9"), try Multiaddr("/ip4/10.250.0.2/tcp/9"))
+        let (peer, wall) = (try setting.peer(mover), setting.world.wall)
+        try setting.store.record(.heard(peer, addresses: [proven], source: source, at: wall))
+        try setting.store.record(.answered(peer, address: proven, rtt: 1, at: wall))
+        let engine = setting.engine
+        setting.world.take(engine.heard(from: mover.id, address: own, at: setting.world.time))
+        _ = engine.handle(setting.world.time) {
+            engine.charge(failureOf: peer, .identityMismatch, at: proven)
+            engine.charge(failureOf: peer, .identityMismatch, at: own)
+        }
+        #expect(try setting.store.record(of: mover.key)?.backoff == nil)
+        #expect(try setting.store.record(of: teller.key)?.backoff == nil)
+        try await setting.store.close()
+    }
+
     @Test("a busy peer is left alone for a while, and nothing is held against it")
     func busy() async throws {
         let setting = try await Setting(count: 40, known: 40)
@@ -141,6 +162,63 @@ import Testing
         setting.world.failures = [:]
         setting.world.run(setting.engine, for: 30_000)
         for node in setting.world.nodes { #expect(try setting.store.record(of: node.key)?.backoff == nil) }
+        try await setting.store.close()
+    }
+
+    /// The breaker of a peer is open, and the time for a trial has come.
+    private func open(_ node: World.Node, _ setting: Setting) throws {
+        let state = BackoffState(
+            streakMilli: 5_000, streakAt: setting.world.wall, lastClass: .timeout, breaker: .open, openings: 1,
+            openedAt: setting.world.wall)
+        try setting.store.record(.backoff(try setting.peer(node), state))
+    }
+
+    @Test("two answered trials close a peer's breaker")
+    func closing() async throws {
+        let setting = try await Setting(count: 40, known: 40)
+        let peer = setting.world.nodes[0]
+        _ = setting.world.lookup(setting.engine, peer.key)
+        try open(peer, setting)
+        _ = setting.world.lookup(setting.engine, peer.key)
+        let half = try #require(try setting.store.record(of: peer.key)?.backoff)
+        #expect(half.breaker == .halfOpen && half.trials == 1)
+        #expect(setting.engine.trials == [peer.key])
+        _ = setting.world.lookup(setting.engine, peer.key)
+        #expect(try setting.store.record(of: peer.key)?.backoff?.breaker == .closed)
+        #expect(setting.engine.trials.isEmpty)
+        try await setting.store.close()
+    }
+
+    @Test("a trial that fails opens the breaker once more")
+    func reopening() async throws {
+        let setting = try await Setting(count: 60, known: 60)
+        let dead = setting.world.nodes[0]
+        chat(setting, seconds: 15, with: Array(setting.world.nodes[20..<40]))
+        setting.world.kill(dead.key)
+        try open(dead, setting)
+        _ = setting.world.lookup(setting.engine, dead.key)
+        chat(setting, seconds: 15, with: Array(setting.world.nodes[20..<40]))
+        let backoff = try #require(try setting.store.record(of: dead.key)?.backoff)
+        #expect(backoff.breaker == .open && backoff.openings == 2)
+        #expect(setting.engine.trials.isEmpty)
+        try await setting.store.close()
+    }
+
+    @Test(
+        "a redial that says nothing of the peer, or that it lives, charges it nothing",
+        arguments: [FailureClass.local, .busy, .identityMismatch])
+    func redialled(outcome: FailureClass) async throws {
+        let setting = try await Setting(count: 60, known: 60)
+        let silent = setting.world.nodes[0]
+        setting.world.kill(silent.key)
+        _ = setting.world.lookup(setting.engine, silent.key)
+        #expect(setting.engine.outage.held.map(\.key) == [silent.key])
+        let before = setting.world.dialled.count { $0 == silent.key }
+        setting.world.failures[silent.key] = outcome
+        setting.world.run(setting.engine, for: 300_000)
+        #expect(setting.world.dialled.count { $0 == silent.key } > before)
+        #expect(try setting.store.record(of: silent.key)?.backoff?.streakMilli == 0)
+        #expect(setting.engine.outage.held.isEmpty == (outcome != .local))
         try await setting.store.close()
     }
 

@@ -99,6 +99,55 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test("ids that libp2p does not have are charged to the sender", arguments: [1, 20, 33, 64, 128])
+    func wrongSize(count: Int) async throws {
+        let (setting, liar, events) = try await lie { world, _ in
+            honest(world, 0..<5) + [NamedPeer(id: [UInt8](repeating: 0x12, count: count), addresses: [])]
+        }
+        try expectCharged(setting, liar, events) { $0 == .malformedID }
+        try await setting.store.close()
+    }
+
+    @Test(
+        "twenty peers at a victim's name, and sockets of one's own machine, are refused",
+        arguments: ["/dns4/VICTIM.example/tcp/443", "/unix/run/d.sock", "/ip6zone/eth0/ip6/fe80::1/tcp/22"])
+    func names(text: String) async throws {
+        let other = try Multiaddr(text.lowercased())
+        let address = try Multiaddr(text)
+        let (setting, liar, events) = try await lie { _, _ in
+            (0..<20).map { number in
+                NamedPeer(
+                    id: [0x12, 0x20] + [UInt8](repeating: UInt8(number), count: 32),
+                    addresses: [number % 2 == 0 ? address : other])
+            }
+        }
+        try expectCharged(setting, liar, events) {
+            if case .mostlyRefused(let kept, _) = $0 { kept <= 2 } else { false }
+        }
+        try await setting.store.close()
+    }
+
+    @Test("the transports of one peer are not the flood of many, and a relay may serve half of an answer")
+    func transports() async throws {
+        let setting = try await Setting(count: 80, known: 80)
+        let teller = setting.world.nodes[11]
+        let ip = "/ip4/10.3.3.3"
+        let addresses = try ["/tcp/4001", "/udp/4001/quic-v1", "/udp/4001/webrtc-direct", "/tcp/4001/ws"]
+            .map { try Multiaddr(ip + $0) }
+        let relay = try Multiaddr("/ip4/10.4.4.4/tcp/4001/p2p-circuit")
+        let named = (0..<20).map { number in
+            NamedPeer(
+                id: [0x12, 0x20] + [UInt8](repeating: UInt8(number), count: 32),
+                addresses: number == 0 ? addresses : [relay])
+        }
+        setting.world.lies[teller.key] = named
+        _ = setting.world.lookup(setting.engine, teller.key)
+        let first = try #require(PeerID(named[0].id))
+        #expect(try setting.store.record(of: try setting.store.peer(first).key)?.addresses.count == 4)
+        #expect(try setting.store.record(of: teller.key)?.backoff == nil)
+        try await setting.store.close()
+    }
+
     @Test("that a peer names itself or us is passed over, and not held against it")
     func own() async throws {
         let setting = try await Setting(count: 80, known: 80)
@@ -111,6 +160,44 @@ import Testing
         #expect(events.contains { if case .answered(let peer, 0, _) = $0 { peer.key == teller.key } else { false } })
         #expect(try setting.store.record(of: teller.key)?.backoff == nil)
         #expect(try setting.store.record(of: setting.engine.identity.peer.key) == nil)
+        try await setting.store.close()
+    }
+
+    @Test("made-up ids in requests do not fill the store, and a known peer's requests are not written each")
+    func strangers() async throws {
+        let setting = try await Setting(count: 10, known: 10) { $0.gossip.strangers = 300 }
+        let (engine, world) = (setting.engine, setting.world)
+        for number in 0..<5_000 {
+            let digest = (0..<32).map { UInt8(truncatingIfNeeded: number >> ($0 % 2 * 8)) }
+            let address = try Multiaddr("/ip4/10.77.\(number >> 8 & 255).\(number & 255)/tcp/4001")
+            world.take(
+                engine.heard(from: try #require(PeerID([0x12, 0x20] + digest)), address: address, at: world.time))
+        }
+        try await setting.store.flush()
+        #expect(try setting.store.peerCount() == 310)
+
+        let known = world.nodes[0]
+        world.advance(5_000)
+        world.take(engine.heard(from: known.id, address: nil, at: world.time))
+        let seen = try #require(try setting.store.record(of: known.key)?.lastSeen)
+        #expect(seen == world.wall)
+        world.advance(5_000)
+        world.take(engine.heard(from: known.id, address: nil, at: world.time))
+        #expect(try setting.store.record(of: known.key)?.lastSeen == seen)
+        #expect(engine.table.liveContact(known.key)?.lastSeen == world.wall)
+        try await setting.store.close()
+    }
+
+    @Test("what one source's quota refuses is learnt from another")
+    func refusedThenTold() async throws {
+        let setting = try await Setting(count: 80, known: 20) { $0.gossip.perSource = 0 }
+        let (engine, world) = (setting.engine, setting.world)
+        let named = try setting.peer(world.nodes[50])
+        let address = world.nodes[50].address
+        _ = engine.handle(world.time) { engine.learn([.init(peer: named, addresses: [address])], from: named) }
+        #expect(try setting.store.record(of: named.key) == nil)
+        let isHeard = engine.upkeep.heardLately(named.key, [address], at: world.uptime)
+        #expect(!isHeard)
         try await setting.store.close()
     }
 

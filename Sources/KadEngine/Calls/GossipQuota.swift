@@ -6,6 +6,9 @@ public struct GossipQuota: Sendable {
         /// Peers that one source may name anew in one window. A lookup asks a peer once, for k = 20: ten such answers.
         public var perSource = 200
         public var windowMilliseconds: Int64 = 3_600_000
+        /// Unknown peers whose own requests are taken as news of them, in one window, all together: an id in a request
+        /// costs nothing either. A sixteenth of the store's usual cap. Of one network group, ``perSource``.
+        public var strangers = 4_096
         /// Sources that are counted. Two generations, so that a new one never clears all of them.
         public var sources = 4_096
 
@@ -14,12 +17,17 @@ public struct GossipQuota: Sendable {
 
     enum Source: Hashable {
         case peer(Key)
+        /// Peers that tell of themselves, by where they are.
+        case strangers(NetworkGroup?)
     }
 
     let limits: Limits
     private var young: [Source: Int] = [:]
     private var old: [Source: Int] = [:]
     private var turnedAt: Uptime?
+    /// What strangers brought in the window, and when that began.
+    private var strangers = 0
+    private var strangersAt: Uptime?
 
     init(limits: Limits) { self.limits = limits }
 
@@ -33,6 +41,17 @@ public struct GossipQuota: Sendable {
         let used = young[source] ?? old[source] ?? 0
         guard used + count <= limits.perSource else { return false }
         young[source] = used + count
+        return true
+    }
+
+    /// Whether a peer that is not known may tell of itself.
+    mutating func takesStranger(in group: NetworkGroup?, at now: Uptime) -> Bool {
+        if strangersAt.map({ now.millisecondsSince($0) >= limits.windowMilliseconds }) ?? true {
+            strangers = 0
+            strangersAt = now
+        }
+        guard strangers < limits.strangers, takes(1, from: .strangers(group), at: now) else { return false }
+        strangers += 1
         return true
     }
 }

@@ -14,8 +14,7 @@ extension NodeEngine {
         case .allowed: return addresses
         case .trial:
             guard backoff.grantTrial(at: now, policy: configuration.failures, using: &generator) else { return nil }
-            trials.insert(record.key)
-            remember(.backoff(record.peer, backoff))
+            remember(backoff, of: record.peer)
             return addresses
         case .waiting, .breakerOpen, .trialUnderWay: return nil
         }
@@ -132,11 +131,7 @@ extension NodeEngine {
     }
 
     private func fail(_ open: OpenCall, _ failureClass: FailureClass, at address: Multiaddr?) {
-        // A redial tells the guard alone: the failure that it is about is held already.
-        if open.purpose == .redial {
-            carryOut(outage.redialled(open.peer.key, failed: true, at: now))
-            return
-        }
+        if open.purpose == .redial { return charge(redialOf: open.peer, failureClass, at: address) }
         charge(failureOf: open.peer, failureClass, at: address)
         switch open.purpose {
         case .canary: carryOut(outage.canary(answered: false, at: now))
@@ -147,10 +142,11 @@ extension NodeEngine {
     }
 
     /// What a peer told: remembered as hearsay, within the sender's share.
-    private func learn(_ named: [ReplyScreen.Named], from sender: Peer) {
+    func learn(_ named: [ReplyScreen.Named], from sender: Peer) {
         let source = sourceName(sender)
         for entry in named where !upkeep.heardLately(entry.peer.key, entry.addresses, at: uptime) {
             guard gossip.takes(1, from: .peer(sender.key), at: uptime) else { return }
+            upkeep.hear(entry.peer.key, entry.addresses)
             remember(.heard(entry.peer, addresses: entry.addresses, source: source, at: now))
             carryOut(table.heard(of: entry.peer.key, in: entry.addresses.first.flatMap(group), at: now))
         }

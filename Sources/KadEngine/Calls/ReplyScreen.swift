@@ -24,6 +24,8 @@ public struct ReplyScreen: Sendable {
         public var addressesPerPeer = 16
         /// The most named peers at one endpoint: more would turn lookups into a flood on whoever is there.
         public var peersPerEndpoint = 2
+        /// The most named peers at one host (in a public store), or behind one relay: the same flood, spread over ports.
+        public var peersPerHost = 10
 
         public init() {}
     }
@@ -54,10 +56,10 @@ public struct ReplyScreen: Sendable {
             return result
         }
         var keys: Set<Key> = [sender.key, localKey]
-        var endpoints: [Endpoint: Int] = [:]
+        var places: [Place: Int] = [:]
         var tolerated = 0
         for entry in reply {
-            guard let id = PeerID(entry.id), let peer = try? store.peer(id) else {
+            guard let id = PeerID(entry.id), store.network.idEncoding.admits(id), let peer = try? store.peer(id) else {
                 result.fault = .malformedID
                 continue
             }
@@ -70,7 +72,7 @@ public struct ReplyScreen: Sendable {
                 if peer.key == sender.key || peer.key == localKey { tolerated += 1 }
                 continue
             }
-            let addresses = admissible(entry.addresses, &endpoints)
+            let addresses = admissible(entry.addresses, &places)
             guard !addresses.isEmpty || entry.addresses.isEmpty else {
                 result.refused += 1
                 continue
@@ -84,24 +86,63 @@ public struct ReplyScreen: Sendable {
         return result
     }
 
-    private struct Endpoint: Hashable {
-        let address: IPAddress
-        let port: UInt16
+    /// Where an answer sends others to.
+    private enum Place: Hashable {
+        case endpoint(Host, port: UInt16)
+        case relay(Host)
+        case host(Host)
     }
 
-    /// The addresses that a node may be sent to: of this scope, each once, not the same endpoint for many peers.
-    private func admissible(_ addresses: [Multiaddr], _ endpoints: inout [Endpoint: Int]) -> [Multiaddr] {
+    private enum Host: Hashable {
+        case ip(IPAddress)
+        /// In small letters.
+        case name([UInt8])
+    }
+
+    /// The addresses that a node may be sent to: of this scope, each once, not the same place for many peers. One peer may
+    /// have several transports at a place.
+    private func admissible(_ addresses: [Multiaddr], _ counts: inout [Place: Int]) -> [Multiaddr] {
         var kept: [Multiaddr] = []
+        var own: Set<Place> = []
         for address in addresses.prefix(limits.addressesPerPeer) {
-            guard store.scope.admits(address), !kept.contains(address) else { continue }
-            if let ip = address.ipAddress {
-                let endpoint = Endpoint(address: ip, port: address.port ?? 0)
-                let count = endpoints[endpoint, default: 0]
-                guard count < limits.peersPerEndpoint else { continue }
-                endpoints[endpoint] = count + 1
-            }
+            guard isDialable(address), !kept.contains(address) else { continue }
+            let places = places(of: address)
+            guard places.allSatisfy({ own.contains($0.0) || counts[$0.0, default: 0] < $0.limit }) else { continue }
+            for (place, _) in places where own.insert(place).inserted { counts[place, default: 0] += 1 }
             kept.append(address)
         }
         return kept
+    }
+
+    /// A host that anyone may reach, and none within or behind it that the scope does not admit. Sockets of this machine are
+    /// nobody's to name.
+    private func isDialable(_ address: Multiaddr) -> Bool {
+        guard store.scope.admits(address) else { return false }
+        for component in address.components {
+            switch component.name {
+            case .ip4, .ip6:
+                guard let ip = IPAddress(bytes: component.value), store.scope.admits(ip) else { return false }
+            case .unix, .ip6zone, .ipcidr: return false
+            case .memory: if store.scope == .public { return false }
+            default: break
+            }
+        }
+        return true
+    }
+
+    private func places(of address: Multiaddr) -> [(Place, limit: Int)] {
+        let host: Host
+        if let ip = address.ipAddress {
+            host = .ip(ip)
+        } else if address.isDNS, let name = address.components.first(where: { _ in true })?.value {
+            host = .name(name.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 })
+        } else {
+            return []
+        }
+        // Many peers may share a relay: who is sent there is sent to one place, but not all of an answer.
+        if address.isRelayed { return [(.relay(host), limits.peersPerHost)] }
+        let endpoint: (Place, limit: Int) = (.endpoint(host, port: address.port ?? 0), limits.peersPerEndpoint)
+        // A swarm on one machine is what a private store is for.
+        return store.scope == .private ? [endpoint] : [endpoint, (.host(host), limits.peersPerHost)]
     }
 }

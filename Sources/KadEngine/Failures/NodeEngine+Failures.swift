@@ -22,6 +22,13 @@ extension NodeEngine {
         return trials.contains(record.key) ? anchored : anchored.loaded()
     }
 
+    /// Records a peer's backoff. Its breaker is half-open by this process's doing for as long as it is: the trials that were
+    /// answered add up, and one that fails opens it for longer.
+    func remember(_ backoff: BackoffState, of peer: Peer) {
+        if backoff.breaker == .halfOpen { trials.insert(peer.key) } else { trials.remove(peer.key) }
+        remember(.backoff(peer, backoff.isClean ? nil : backoff))
+    }
+
     /// A peer answered: that address is proven to be its own, its streak ends, and whoever is held at this time has a
     /// witness that the network works.
     func charge(answerOf peer: Peer, from address: Multiaddr?, rtt: Int64) {
@@ -29,9 +36,8 @@ extension NodeEngine {
         remember(.answered(peer, address: address, rtt: rtt, at: now))
         if let record = recall(peer.key), var backoff = current(record) {
             backoff.succeed(at: now, policy: configuration.failures)
-            remember(.backoff(peer, backoff.isClean ? nil : backoff))
+            remember(backoff, of: peer)
         }
-        trials.remove(peer.key)
         clock.succeeded(in: group, at: uptime)
         carryOut(table.answered(peer.key, from: group, at: now))
         carryOut(outage.answered(peer.key, group: group, at: now))
@@ -40,7 +46,6 @@ extension NodeEngine {
     /// A call failed. It is charged to the address; it speaks against the peer only where ``PeerRecord/speaksAgainstPeer(at:_:)``
     /// says so, and then it is held until it is sure that the fault was not ours.
     func charge(failureOf peer: Peer, _ failureClass: FailureClass, at address: Multiaddr?) {
-        trials.remove(peer.key)
         switch failureClass {
         case .cancelled, .local: return
         case .identityMismatch:
@@ -48,6 +53,7 @@ extension NodeEngine {
             charge(gossiperOf: address, about: peer)
         case .busy:
             soften(peer.key, failureClass, held: 0)
+            carryOut(outage.failed(peer.key, group: address.flatMap(group), class: .busy, at: now))
         default:
             guard !isLinkDown else { return }
             remember(.failed(peer, address: address, failureClass, at: now))
@@ -57,23 +63,38 @@ extension NodeEngine {
         }
     }
 
-    /// Somebody else lives where a peer was said to be. That is the fault of who said so, never of the peer.
+    /// A redial failed. Of a peer that is still silent the guard alone is told: the failure is held already. Whatever else
+    /// came of it does not confirm that failure.
+    func charge(redialOf peer: Peer, _ failureClass: FailureClass, at address: Multiaddr?) {
+        switch failureClass {
+        case .cancelled, .local: carryOut(outage.failed(peer.key, group: nil, class: failureClass, at: now))
+        case .busy, .badResponse, .identityMismatch:
+            charge(failureOf: peer, failureClass, at: address)
+            carryOut(outage.redialled(peer.key, failed: false, at: now))
+        case .timeout, .refused, .reset, .unreachable, .negotiation, .stream:
+            carryOut(outage.redialled(peer.key, failed: true, at: now))
+        }
+    }
+
+    /// Somebody else lives where a peer was said to be. That is the fault of who said so, never of the peer; and nobody's
+    /// where the peer once answered there, for then it was true.
     private func charge(gossiperOf address: Multiaddr?, about peer: Peer) {
-        guard let address, let source = recall(peer.key)?.addresses.first(where: { $0.address == address })?.source,
+        guard let address, let told = recall(peer.key)?.addresses.first(where: { $0.address == address }),
+            told.lastOK == nil, let source = told.source,
             let id = try? store.network.idEncoding.decode(source), let gossiper = try? store.peer(id),
-            let record = recall(gossiper.key)
+            gossiper.key != peer.key, let record = recall(gossiper.key)
         else { return }
         remember(.failed(gossiper, address: nil, .identityMismatch, at: now))
         var backoff = current(record) ?? .clean(at: now)
         backoff.count(.identityMismatch, at: now, policy: configuration.failures, using: &generator)
-        remember(.backoff(gossiper, backoff))
+        remember(backoff, of: gossiper)
     }
 
     private func soften(_ key: Key, _ failureClass: FailureClass, held: Int) {
         guard let record = recall(key) else { return }
         var backoff = current(record) ?? .clean(at: now)
         backoff.soften(failureClass, held: held, at: now, policy: configuration.failures, using: &generator)
-        remember(.backoff(record.peer, backoff))
+        remember(backoff, of: record.peer)
     }
 
     /// What the outage guard decided.
@@ -103,7 +124,7 @@ extension NodeEngine {
         var backoff = current(record) ?? .clean(at: held.at)
         backoff.count(held.failureClass, at: held.at, policy: configuration.failures, using: &generator)
         remember(.settled(held.key))
-        remember(.backoff(record.peer, backoff))
+        remember(backoff, of: record.peer)
         actions.append(.note(.failureCounted(record.peer, held.failureClass)))
         carryOut(table.failed(held.key))
     }

@@ -30,12 +30,14 @@ extension NodeEngine {
     /// Buckets, witnesses and, at the end of a life or before a flush, the mark of time.
     func recordState(isFinal: Bool) {
         for index in upkeep.changedBuckets.sorted() {
-            guard let snapshot = table.snapshot(ofBucket: index) else { continue }
-            remember(.bucket(snapshot, identity: identity.number))
+            guard let snapshot = table.snapshot(ofBucket: index) else {
+                upkeep.changedBuckets.remove(index)
+                continue
+            }
+            // What the store cannot take now is told again: nothing else would before the bucket changes.
+            if remember(.bucket(snapshot, identity: identity.number)) { upkeep.changedBuckets.remove(index) }
         }
-        upkeep.changedBuckets = []
-        if upkeep.witnessesChanged {
-            remember(.witnesses(outage.witnesses, canaryAt: outage.canaryAt))
+        if upkeep.witnessesChanged, remember(.witnesses(outage.witnesses, canaryAt: outage.canaryAt)) {
             upkeep.witnessesChanged = false
         }
         upkeep.recorded(at: uptime)
@@ -43,11 +45,11 @@ extension NodeEngine {
     }
 
     private func recordTime() {
-        remember(.clock(clock.mark(at: uptime)))
+        let isTaken = remember(.clock(clock.mark(at: uptime)))
         let session = upkeep.session(until: now, at: uptime)
         remember(.online(from: session.start, to: session.end))
         upkeep.marked(at: uptime)
-        upkeep.storeWorks()
+        if isTaken { upkeep.storeWorks() }
         noticeForeignCommits()
     }
 

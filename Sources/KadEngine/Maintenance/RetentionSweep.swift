@@ -24,10 +24,6 @@ struct RetentionSweep {
         nextTick = now.advanced(byMilliseconds: wait)
     }
 
-    mutating func hurry(at now: Uptime) {
-        nextTick = min(nextTick, now.advanced(byMilliseconds: Self.pageMilliseconds))
-    }
-
     /// Whether another process has written the file since the last question.
     mutating func foreignCommits(of store: Store) -> Bool {
         let commits = store.foreignCommits()
@@ -103,6 +99,7 @@ extension NodeEngine {
                 waitMilliseconds: backoff.waitMilliseconds)
         }
         outage.forget(record.key)
+        trials.remove(record.key)
         remember(.forgotten(record.peer, leaving: stone))
     }
 }

@@ -51,20 +51,23 @@ struct Upkeep {
     mutating func recorded(at now: Uptime) { recordedAt = now }
     mutating func marked(at now: Uptime) { markedAt = now }
 
-    var nextTick: Uptime? {
-        var ticks = [
-            markedAt?.advanced(byMilliseconds: configuration.clockMilliseconds) ?? recordedAt, refresh?.nextTick,
-            revalidation?.nextTick,
-        ]
+    /// - Parameter isLinkDown: then only recording goes on.
+    func nextTick(isLinkDown: Bool) -> Uptime? {
+        var ticks = [markedAt?.advanced(byMilliseconds: configuration.clockMilliseconds) ?? recordedAt]
         if isChanged { ticks.append(recordedAt.advanced(byMilliseconds: configuration.recordMilliseconds)) }
-        if configuration.maintains { ticks.append(sweep.nextTick) }
-        return ticks.compactMap { $0 }.min()
+        if configuration.maintains, !isLinkDown {
+            ticks += [refresh?.nextTick, revalidation?.nextTick, sweep.nextTick].compactMap { $0 }
+        }
+        return ticks.min()
     }
 
     /// Whether the same was heard of the peer within the last minutes: hearing it again changes no row by much.
     mutating func heardLately(_ key: Key, _ addresses: [Multiaddr], at now: Uptime) -> Bool {
         heard.contains(key, addresses, at: now)
     }
+
+    /// It is remembered now. Not before: what a source's quota refuses may still be told by another.
+    mutating func hear(_ key: Key, _ addresses: [Multiaddr]) { heard.insert(key, addresses) }
 
     /// The running time up to now. Where the clock leapt or was set back meanwhile, by more than what counts as a restart, a
     /// new session begins: years that nobody lived through must age no row.
@@ -107,10 +110,10 @@ struct HeardLately {
             turnedAt = now
         }
         let mark = Self.digest(addresses)
-        if young[key] == mark || old[key] == mark { return true }
-        young[key] = mark
-        return false
+        return young[key] == mark || old[key] == mark
     }
+
+    mutating func insert(_ key: Key, _ addresses: [Multiaddr]) { young[key] = Self.digest(addresses) }
 
     /// FNV-1a: it tells lists apart, nothing rests on it.
     private static func digest(_ addresses: [Multiaddr]) -> UInt64 {

@@ -18,8 +18,9 @@ extension NodeEngine {
         tickWarmStart()
     }
 
+    /// Goes on with the plan. Without a link it waits: each peer is asked once, and now none could answer.
     func tickWarmStart() {
-        guard let directives = warm?.poll(at: uptime) else { return }
+        guard !isLinkDown, let directives = warm?.poll(at: uptime) else { return }
         for directive in directives {
             switch directive {
             case .probe(let key): probe(key)

@@ -69,6 +69,15 @@ public enum PeerIDEncoding: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// Whether an id is one of the networks that use this encoding. ``PeerID`` itself admits any 1 to 128 bytes; of hex ids
+    /// the network knows the length.
+    public func admits(_ id: PeerID) -> Bool {
+        switch self {
+        case .hex: true
+        case .libp2p: (try? Self.check(multihash: id.bytes)) != nil
+        }
+    }
+
     private static func read(
         _ text: UnsafeBufferPointer<UInt8>, as base: any TextBase.Type, into output: inout [UInt8]
     ) throws(PeerIDError) {
