@@ -54,6 +54,16 @@ public actor KadNode: Service {
         engine = try NodeEngine(
             store: store, identity: identity, configuration: configuration,
             seed: UInt64.random(in: .min ... .max), boot: .current(), at: time.now)
+        try introduceBootstrap()
+    }
+
+    /// Where the store knows nearly nobody, the bootstrap peers are candidates from the beginning: a lookup that is asked for
+    /// before ``run()`` has begun finds its way.
+    private func introduceBootstrap() throws(StoreError) {
+        guard try store.peerCount() < WarmStart.Configuration().minimumAnswers else { return }
+        for (id, addresses) in bootstrap {
+            try store.record(.heard(try store.peer(id), addresses: addresses, source: "bootstrap", at: time.now.wall))
+        }
     }
 
     // MARK: Life

@@ -111,6 +111,20 @@ struct Folder: ~Copyable {
         try await store.close()
     }
 
+    @Test("a lookup that is asked for before the node runs finds its way from the bootstrap peers")
+    func early() async throws {
+        let folder = try Folder()
+        let store = try await folder.store()
+        let transport = try Loopback(peers: 100)
+        let node = try await KadNode(
+            store: store, id: transport.ownID, transport: transport, configuration: .patient,
+            bootstrap: transport.bootstrap)
+        let found = try await node.closest(to: LookupTarget(key: .zero))
+        #expect(found.map(\.peer.key) == transport.nearest(.zero))
+        try await node.shutDownForTest()
+        try await store.close()
+    }
+
     @Test("leaving the loop over a lookup's events cancels it, and nothing is left running")
     func leaving() async throws {
         let folder = try Folder()
