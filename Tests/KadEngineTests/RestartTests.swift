@@ -249,6 +249,27 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test("a node that starts without a network, unknown to it, asks its bootstrap peers again, and soon has a table")
+    func silentStart() async throws {
+        let files = TemporaryStore()
+        let world = try World(count: 60)
+        let store = try await files.open()
+        let engine = try await Setting.engine(store, world, EngineConfiguration())
+        world.isLinkDown = true
+        world.take(engine.start(at: world.time))
+        world.take(
+            engine.introduce(world.nodes.prefix(4).map { ($0.id, [$0.address]) }, source: "bootstrap", at: world.time))
+        world.run(engine, for: 3_600_000)
+        #expect((2...13).contains(world.bootstraps))
+        #expect(engine.table.buckets.allSatisfy { $0.refreshedAt == nil })
+        world.isLinkDown = false
+        world.run(engine, for: 3_600_000) { engine.answers > 0 }
+        // Once one has answered, the others follow within minutes, not with the refresh of the next hour.
+        world.run(engine, for: 600_000)
+        #expect(engine.answers > 40)
+        try await store.close()
+    }
+
     @Test("a warm start that begins without a link asks its peers when the link is back")
     func offline() async throws {
         let setting = try await Setting(count: 60, known: 60)

@@ -145,8 +145,7 @@ extension NodeEngine {
             }
             actions.append(.event(id, .finished(reason, statistics, closest: closest)))
         case .table(let bucket):
-            if let bucket { carryOut(table.refreshed(bucket: bucket, at: now)) }
-            refreshEnded(bucket: bucket, reason)
+            refreshEnded(bucket: bucket, isDone: reason != .cancelled && statistics.answers > 0)
         }
     }
 

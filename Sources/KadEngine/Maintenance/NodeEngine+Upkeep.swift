@@ -71,7 +71,10 @@ extension NodeEngine {
             let subject = upkeep.refresh?.poll(bucketCount: table.buckets.count, at: uptime, using: &generator)
         else { return }
         switch subject {
-        case .ownKey: beginLookup(LookupTarget(identity.peer), configuration.lookup, for: .table(bucket: nil))
+        case .ownKey:
+            // A node that started without a network asked its bootstrap peers in vain.
+            if !table.buckets.contains(where: { $0.live.contains(where: \.isVerified) }) { askForBootstrap() }
+            beginLookup(LookupTarget(identity.peer), configuration.lookup, for: .table(bucket: nil))
         case .bucket(let index):
             guard let target = refreshTarget(ofBucket: index) else {
                 upkeep.refresh?.failed(subject, at: uptime)
@@ -81,13 +84,22 @@ extension NodeEngine {
         }
     }
 
-    func refreshEnded(bucket: Int?, _ reason: Lookup.FinishReason) {
+    /// Asks for bootstrap peers, no more often than a refresh that failed is tried again.
+    func askForBootstrap() {
+        guard upkeep.mayBootstrap(at: uptime) else { return }
+        actions.append(.bootstrap)
+    }
+
+    /// - Parameter isDone: it was not cancelled, and somebody answered. What nobody answered has found nobody: it is tried
+    ///   again in minutes, not in an hour.
+    func refreshEnded(bucket: Int?, isDone: Bool) {
         let subject = bucket.map(RefreshSchedule.Subject.bucket) ?? .ownKey
-        if reason == .cancelled {
+        guard isDone else {
             upkeep.refresh?.failed(subject, at: uptime)
-        } else {
-            upkeep.refresh?.refreshed(subject, at: uptime, using: &generator)
+            return
         }
+        if let bucket { carryOut(table.refreshed(bucket: bucket, at: now)) }
+        upkeep.refresh?.refreshed(subject, at: uptime, using: &generator)
     }
 
     private func refreshTarget(ofBucket index: Int) -> LookupTarget? {

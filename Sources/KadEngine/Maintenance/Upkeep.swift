@@ -24,6 +24,7 @@ struct Upkeep {
     private var recordedTime: (now: Instant, uptime: Uptime)
     private var heard = HeardLately()
     private var hasReported = false
+    private var bootstrappedAt: Uptime?
 
     init(
         store: Store, configuration: EngineConfiguration, lastMark: Instant?, now: Instant, time: Time
@@ -79,6 +80,14 @@ struct Upkeep {
         }
         recordedTime = (now, uptime)
         return OnlineTime.Session(start: sessionStart, end: max(sessionStart, now))
+    }
+
+    mutating func mayBootstrap(at now: Uptime) -> Bool {
+        if let bootstrappedAt, now.millisecondsSince(bootstrappedAt) < configuration.refresh.retryMilliseconds {
+            return false
+        }
+        bootstrappedAt = now
+        return true
     }
 
     /// A store that fails is reported once, until it works again.

@@ -24,7 +24,7 @@ extension NodeEngine {
         for directive in directives {
             switch directive {
             case .probe(let key): probe(key)
-            case .bootstrap: actions.append(.bootstrap)
+            case .bootstrap: askForBootstrap()
             case .finished: finishWarmStart()
             }
         }
