@@ -55,7 +55,7 @@ extension Collection where Element == LookupEvent {
             #expect(finish.closest.map(\.peer.key) == setting.world.nearest(target).map(\.key))
             #expect(finish.closest.allSatisfy { !$0.addresses.isEmpty })
         }
-        #expect(setting.engine.calls.count == 0)
+        #expect(setting.engine.calls.isEmpty)
         try await setting.store.close()
     }
 
@@ -139,7 +139,7 @@ extension Collection where Element == LookupEvent {
         setting.world.take(actions)
         #expect(!setting.world.calls.isEmpty)
         setting.world.take(setting.engine.cancel(id, at: setting.world.time))
-        #expect(setting.world.calls.isEmpty && setting.engine.calls.count == 0)
+        #expect(setting.world.calls.isEmpty && setting.engine.calls.isEmpty)
         #expect(setting.world.events[id]?.finish?.reason == .cancelled)
         try await setting.store.close()
     }

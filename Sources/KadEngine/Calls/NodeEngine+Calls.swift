@@ -26,7 +26,7 @@ extension NodeEngine {
         until deadline: Uptime, lane: ProbePacer.Lane? = nil
     ) {
         var open = OpenCall(
-            id: calls.nextID(), peer: peer, addresses: addresses, request: request, purpose: purpose, startedAt: uptime,
+            id: calls.nextID(), peer: peer, addresses: addresses, request: request, purpose: purpose,
             deadline: deadline, lane: lane)
         if let until = throttle.until, until > uptime { open.retryAt = until }
         calls.insert(open)

@@ -21,7 +21,6 @@ struct OpenCall {
     let addresses: [Multiaddr]
     let request: Request
     let purpose: Purpose
-    let startedAt: Uptime
     let deadline: Uptime
     /// The share of the upkeep's pace that it uses.
     let lane: ProbePacer.Lane?
@@ -39,7 +38,7 @@ struct OpenCalls {
     private var contacts: Set<Key> = []
     private var last: UInt64 = 0
 
-    var count: Int { byID.count }
+    var isEmpty: Bool { byID.isEmpty }
     /// In the order in which they were made.
     var ids: [CallID] { byID.keys.sorted() }
 
@@ -78,6 +77,9 @@ struct OpenCalls {
     func due(at now: Uptime) -> [OpenCall] {
         byID.values.filter { min($0.deadline, $0.retryAt ?? $0.deadline) <= now }.sorted { $0.id < $1.id }
     }
+
+    /// Whether a call to the peer is under way. - Complexity: O(open calls)
+    func isCalling(_ key: Key) -> Bool { byID.values.contains { $0.peer.key == key } }
 
     func find(_ key: Key, for purpose: OpenCall.Purpose) -> CallID? {
         byID.values.filter { $0.peer.key == key && $0.purpose == purpose }.map(\.id).min()

@@ -120,10 +120,10 @@ extension NodeEngine {
     }
 
     private func count(_ held: OutageGuard.Held) {
+        remember(.settled(held.key))
         guard let record = recall(held.key) else { return }
         var backoff = current(record) ?? .clean(at: held.at)
         backoff.count(held.failureClass, at: held.at, policy: configuration.failures, using: &generator)
-        remember(.settled(held.key))
         remember(backoff, of: record.peer)
         actions.append(.note(.failureCounted(record.peer, held.failureClass)))
         carryOut(table.failed(held.key))
@@ -137,27 +137,28 @@ extension NodeEngine {
                 && contact.networkGroup.map { !groups.contains($0) } ?? true
         }
         let best = fit.max { ($0.lastOK?.milliseconds ?? .min, $0.key) < ($1.lastOK?.milliseconds ?? .min, $1.key) }
-        guard let best, let record = recall(best.key), !record.addresses.isEmpty else {
+        guard let best, let record = recall(best.key), ask(record, for: .canary) else {
             return carryOut(outage.canary(answered: false, at: now))
         }
-        ask(record, for: .canary)
     }
 
     /// Asks the peers again whose failure nobody witnessed, whatever their waits.
     private func redial(_ keys: [Key]) {
         for key in keys {
-            guard let record = recall(key), !record.addresses.isEmpty else {
-                outage.forget(key)
-                remember(.settled(key))
-                continue
-            }
-            ask(record, for: .redial)
+            if let record = recall(key), ask(record, for: .redial) { continue }
+            outage.forget(key)
+            remember(.settled(key))
         }
     }
 
-    private func ask(_ record: PeerRecord, for purpose: OpenCall.Purpose) {
+    /// - Returns: false when there is nowhere to ask it.
+    private func ask(_ record: PeerRecord, for purpose: OpenCall.Purpose) -> Bool {
+        let addresses = record.dialableAddresses(at: now, policy: configuration.failures)
+            .filter(store.scope.admits)
+        guard !addresses.isEmpty else { return false }
         let deadline = uptime.advanced(byMilliseconds: Self.pingMilliseconds)
-        call(record.peer, at: record.addresses.map(\.address), .ping, for: purpose, until: deadline)
+        call(record.peer, at: addresses, .ping, for: purpose, until: deadline)
+        return true
     }
 
     /// How long a question for life may take: a peer that needs longer is no use to a lookup.

@@ -14,7 +14,6 @@ struct RunningLookup {
     var lookup: Lookup
     let target: LookupTarget
     let purpose: Purpose
-    let startedAt: Uptime
 }
 
 extension NodeEngine {
@@ -44,7 +43,7 @@ extension NodeEngine {
         let lookup = Lookup(
             target: target.key, localKey: identity.peer.key, configuration: configuration,
             population: population.estimate)
-        lookups[id] = RunningLookup(lookup: lookup, target: target, purpose: purpose, startedAt: uptime)
+        lookups[id] = RunningLookup(lookup: lookup, target: target, purpose: purpose)
         carryOut(lookups[id]?.lookup.start(at: uptime), for: id)
         return id
     }

@@ -78,7 +78,9 @@ extension NodeEngine {
 
     private func facts(of record: PeerRecord, _ online: OnlineTime) -> Retention.Facts {
         // Not whoever answered since the start: a node that runs for months would never forget anybody.
-        let isInUse = table.liveContact(record.key) != nil || table.waitingContact(record.key) != nil
+        let isInUse =
+            table.liveContact(record.key) != nil || table.waitingContact(record.key) != nil
+            || calls.isCalling(record.key)
         return Retention.Facts(
             idleMilliseconds: clock.age(of: record.lastSeen, at: now),
             onlineSinceSeen: clock.age(of: record.lastSeen, at: now).map { _ in

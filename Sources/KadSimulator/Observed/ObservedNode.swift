@@ -194,8 +194,13 @@ final class ObservedNode {
 
     var isLinkDead: Bool { settings.outages.contains { $0.contains(now) } }
 
-    private func carryOut(_ actions: [Action]) {
-        for action in actions {
+    private func carryOut(_ first: [Action]) {
+        // One after the other: of two wakes the later one counts, also when answering an action leads to more.
+        var actions = first
+        var position = 0
+        while position < actions.count {
+            let action = actions[position]
+            position += 1
             switch action {
             case .call(let id, let call): dial(id, call)
             case .cancel(let id): calls.remove(id)
@@ -207,7 +212,7 @@ final class ObservedNode {
             case .wake(let uptime):
                 wake = uptime
                 queue.schedule(.wake(uptime, life: life), at: max(now, machine.time(of: uptime)))
-            case .bootstrap: introduce()
+            case .bootstrap: actions += introduced()
             case .note(let note): tally.add(note, isLive: isLive)
             }
         }
@@ -243,8 +248,9 @@ final class ObservedNode {
     }
 
     /// Whoever bootstraps the network: nodes that are up, the same ones for all.
-    private func introduce() {
-        guard let engine else { return }
+    /// What the engine makes of the bootstrap peers.
+    private func introduced() -> [Action] {
+        guard let engine else { return [] }
         let draw = internet.network.draw[.scenario]
         let peers = (0..<settings.bootstrapCount).compactMap { number -> (PeerID, [Multiaddr])? in
             guard let node = internet.network.liveNode(draw[number], at: now), node != self.node,
@@ -252,7 +258,7 @@ final class ObservedNode {
             else { return nil }
             return (id, [internet.network.address(of: node)])
         }
-        carryOut(engine.introduce(peers, source: "bootstrap", at: time))
+        return engine.introduce(peers, source: "bootstrap", at: time)
     }
 
     private func isLive(_ key: Key) -> Bool { internet.party(key).map { internet.isLive($0, at: now) } ?? false }
