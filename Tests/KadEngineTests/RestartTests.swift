@@ -1,10 +1,10 @@
-import KadStore
 import Kademlia
 import Multiformats
 import TestSupport
 import Testing
 
 @testable import KadEngine
+@testable import KadStore
 
 /// What a node decides must not depend on whether it was restarted: same file, same clocks, same draws.
 @Suite("Restarts") struct RestartTests {
@@ -238,6 +238,28 @@ import Testing
         #expect(left.count < 160)
         #expect(world.nodes.prefix(100).allSatisfy { node in left.contains { $0.key == node.key } })
         #expect(try !store.tombstones().isEmpty)
+        try await store.close()
+    }
+
+    @Test("a number of peers that somebody left wrong drops nobody", arguments: [Int64.max, 100_000, -1, .min])
+    func wrongTally(_ number: Int64) async throws {
+        let files = TemporaryStore()
+        let world = try World(count: 120)
+        var store = try await files.open()
+        for node in world.nodes {
+            try store.record(.heard(try store.peer(node.id), addresses: [node.address], source: nil, at: world.wall))
+        }
+        try await store.close()
+        do {
+            let connection = try Connection(path: files.path, access: .readWrite)
+            try connection.execute("UPDATE tally SET peers = \(number)")
+        }
+        store = try await files.open()
+        let engine = try await Setting.engine(store, world, EngineConfiguration())
+        world.take(engine.start(at: world.time))
+        world.run(engine, for: 600_000)
+        try await store.flush()
+        #expect(try store.countPeers() == world.nodes.count)
         try await store.close()
     }
 }
