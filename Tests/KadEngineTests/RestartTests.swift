@@ -263,3 +263,33 @@ import Testing
         try await store.close()
     }
 }
+
+@Suite("Damaged rows") struct DamagedRowTests {
+    @Test("a contact whose row cannot be read does not keep a node from starting, nor the others from being asked")
+    func damagedContact() async throws {
+        let files = TemporaryStore()
+        let world = try World(count: 40)
+        var store = try await files.open()
+        let first = try await Setting.engine(store, world, EngineConfiguration())
+        world.take(first.introduce(world.nodes.map { ($0.id, [$0.address]) }, source: "test", at: world.time))
+        world.take(first.start(at: world.time))
+        world.run(first, for: 60_000)
+        world.take(first.stop(at: world.time))
+        try await store.close()
+        do {
+            let connection = try Connection(path: files.path, access: .readWrite)
+            try connection.execute(
+                """
+                INSERT OR REPLACE INTO backoff
+                SELECT key, 0, 0, 77, 0, 0, 0, 0, NULL, 0 FROM member WHERE role = 0 LIMIT 1
+                """)
+        }
+        store = try await files.open()
+        let second = try await Setting.engine(store, world, EngineConfiguration())
+        let before = world.dialled.count
+        world.take(second.start(at: world.time))
+        world.run(second, for: 60_000)
+        #expect(Set(world.dialled[before...]).count > 20)
+        try await store.close()
+    }
+}
