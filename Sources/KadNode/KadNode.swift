@@ -31,6 +31,10 @@ public actor KadNode: Service {
     private var ending: [CallID: Task<Void, Never>] = [:]
     private var lookups: [LookupID: AsyncStream<LookupEvent>.Continuation] = [:]
     private var timer: Task<Void, Never>?
+    /// Waits, at the end, for the calls that were cancelled.
+    private var whenEnded: CheckedContinuation<Void, Never>?
+    /// How long the end waits for transports that were cancelled.
+    var patience: Duration = .seconds(5)
     private var phase = Phase.idle
 
     private enum Phase { case idle, running, stopped }
@@ -68,8 +72,8 @@ public actor KadNode: Service {
 
     // MARK: Life
 
-    /// Runs the node until its task is cancelled or a graceful shutdown begins; then cancels what is under way and flushes
-    /// the store.
+    /// Runs the node until its task is cancelled or a graceful shutdown begins; then cancels what is under way, waits some
+    /// seconds at most for the transport to return from it, and flushes the store.
     ///
     /// - Throws: ``StoreError`` when the last flush fails: what was recorded since the one before may be lost.
     public func run() async throws {
@@ -100,16 +104,38 @@ public actor KadNode: Service {
         timer?.cancel()
         for continuation in lookups.values { continuation.finish() }
         lookups = [:]
-        // Nothing is left running: a transport may need a moment to notice that it was cancelled.
-        while let call = ending.first ?? calls.first {
-            call.value.cancel()
-            await call.value.value
-            ending[call.key] = nil
-            calls[call.key] = nil
+        for (id, call) in calls {
+            call.cancel()
+            ending[id] = call
         }
+        calls = [:]
+        await untilCallsEnded()
         await timer?.value
         try await store.flush()
         logger.info("node stopped", metadata: ["contacts": "\(engine.table.count)"])
+    }
+
+    /// Nothing is left running: a transport may need a moment to notice that it was cancelled. One that never notices must
+    /// not keep the node from its flush.
+    private func untilCallsEnded() async {
+        guard !ending.isEmpty else { return }
+        let limit = Task { [patience] in
+            do {
+                try await Task.sleep(for: patience)
+            } catch {
+                return
+            }
+            self.stopWaiting()
+        }
+        await withCheckedContinuation { whenEnded = $0 }
+        limit.cancel()
+        guard !ending.isEmpty else { return }
+        logger.warning("cancelled calls did not return", metadata: ["count": "\(ending.count)"])
+    }
+
+    private func stopWaiting() {
+        whenEnded?.resume()
+        whenEnded = nil
     }
 
     /// Waits until everything that the node has learnt so far survives a loss of power.
@@ -241,7 +267,10 @@ extension KadNode {
     }
 
     private func ended(_ id: CallID, _ outcome: CallOutcome) {
-        if ending.removeValue(forKey: id) != nil { return }
+        if ending.removeValue(forKey: id) != nil {
+            if ending.isEmpty { stopWaiting() }
+            return
+        }
         guard calls.removeValue(forKey: id) != nil, phase != .stopped else { return }
         metrics.call(outcome)
         perform(engine.completed(id, outcome, at: time.now))

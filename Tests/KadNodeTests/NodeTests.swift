@@ -67,6 +67,26 @@ final class Loopback: Transport {
     }
 }
 
+/// Never answers, and does not care that it was cancelled.
+final class Deaf: Transport {
+    private let waiting = Mutex<[CheckedContinuation<Void, Never>]>([])
+
+    var calls: Int { waiting.withLock(\.count) }
+
+    func send(_ request: Request, to peer: Peer, at addresses: [Multiaddr]) async throws(TransportError) -> Reply {
+        await withCheckedContinuation { continuation in waiting.withLock { $0.append(continuation) } }
+        return Reply(address: nil)
+    }
+
+    func release() {
+        for continuation in waiting.withLock({ $0 }) { continuation.resume() }
+    }
+}
+
+extension KadNode {
+    func waitAtTheEnd(for patience: Duration) { self.patience = patience }
+}
+
 extension EngineConfiguration {
     /// Nothing is given up: on a busy machine two milliseconds may take seconds.
     static var patient: EngineConfiguration {
@@ -193,6 +213,25 @@ struct Folder: ~Copyable {
         // A node that has ended runs no lookups.
         await #expect(throws: CancellationError.self) { try await node.closest(to: LookupTarget(key: .zero)) }
         try await again.shutDownForTest()
+        try await store.close()
+    }
+
+    @Test("a transport that never returns does not keep the node from ending, and what was learnt is flushed")
+    func deaf() async throws {
+        let files = try Folder()
+        let world = try Loopback(peers: 20)
+        let store = try await files.store()
+        let transport = Deaf()
+        let node = try await KadNode(store: store, id: world.ownID, transport: transport, bootstrap: world.bootstrap)
+        await node.waitAtTheEnd(for: .milliseconds(50))
+        let running = Task { try await node.run() }
+        while transport.calls == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        running.cancel()
+        try await running.value
+        #expect(await node.callsInFlight > 0)
+        #expect(try await store.check(full: true).isSound)
+        #expect(try store.countPeers() == world.bootstrap.count)
+        transport.release()
         try await store.close()
     }
 

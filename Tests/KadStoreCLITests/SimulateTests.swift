@@ -68,7 +68,8 @@ struct SimulateTests {
     @Test(
         "refuses what makes no sense",
         arguments: [
-            ["nothing"], ["--nodes", "1"], ["--seeds", "0"], ["--dead", "95"], ["--alpha", "0"], ["--lookups", "0"],
+            ["nothing"], ["--nodes", "1"], ["--seeds", "0"], ["--seed", "9223372036854775807"], ["--dead", "95"],
+            ["--alpha", "0"], ["--lookups", "0"],
         ])
     func usage(arguments: [String]) throws {
         let result = try Command.run(["simulate"] + arguments)

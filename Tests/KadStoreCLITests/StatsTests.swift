@@ -1,6 +1,7 @@
-import KadStore
 import Kademlia
 import Testing
+
+@testable import KadStore
 
 @Suite("kadstore stats")
 struct StatsTests {
@@ -25,6 +26,22 @@ struct StatsTests {
         #expect(try #require(document["fileBytes"] as? Int) > 100_000)
         let rtt = try #require(document["rttUs"] as? [String: Any])
         #expect(rtt["count"] as? Int == 600)
+    }
+
+    @Test("draws counts that cannot be without a trap", arguments: [Int64.min, -1, .max])
+    func absurdCounts(_ count: Int64) async throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        try await Samples.fill(path, count: 40)
+        try Connection(path: path, access: .readWrite).execute(
+            """
+            PRAGMA ignore_check_constraints = 1;
+            INSERT OR REPLACE INTO failure (key, address, class, count, first_at, last_at)
+            SELECT key, x'', 9, \(count), 0, 0 FROM peer LIMIT 2
+            """)
+        let result = try Command.run("stats", "--db", path)
+        #expect(result.status == 0)
+        #expect(result.output.contains("busy"))
     }
 
     @Test("shows the lookups that nodes made, for people and as JSON")

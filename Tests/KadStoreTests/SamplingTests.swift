@@ -112,6 +112,26 @@ struct SamplingTests {
         }
     }
 
+    @Test(
+        "a number of peers that is absurd keeps no peer from being written, and is put right by counting",
+        arguments: [Int64.max, .max - 1, -1, .min])
+    func absurdTally(_ number: Int64) async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in try store.hear(Key(1, 0, 0, 0)) }
+        do {
+            let connection = try Connection(path: scratch.path(), access: .readWrite)
+            try connection.execute("UPDATE tally SET peers = \(number)")
+        }
+        let store = try await Store.open(scratch.path())
+        for number in 2...UInt64(10) { try store.hear(Key(number, 0, 0, 0)) }
+        try await store.flush()
+        #expect(try store.countPeers() == 10)
+        try await store.recount()
+        #expect(try store.peerCount() == 10)
+        #expect(try await store.check().problems == [])
+        try await store.close()
+    }
+
     @Test("probes come in an order of the file's own, the same at every start")
     func probeOrder() async throws {
         let scratch = Scratch()

@@ -20,7 +20,7 @@ public struct PopulationRTT: Hashable, Sendable {
         for bucket in table.buckets {
             for contact in bucket.live where left > 0 {
                 left -= 1
-                if let rtt = try store.record(of: contact.key)?.rtt { observe(rtt.smoothed) }
+                if let rtt = try store.readableRecord(of: contact.key)?.rtt { observe(rtt.smoothed) }
             }
         }
     }

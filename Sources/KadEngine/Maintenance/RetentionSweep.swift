@@ -13,6 +13,8 @@ struct RetentionSweep {
     private(set) var nextTick: Uptime
     /// Where the page before ended; nil at the beginning of a round.
     private(set) var position: Key?
+    /// By how much the number that the store keeps was found to be too large, in this round; nil until it mattered.
+    var surplus: Int?
     private var foreignCommits: Int64 = 0
 
     init(at now: Uptime) { nextTick = now.advanced(byMilliseconds: Self.roundMilliseconds / 60) }
@@ -20,6 +22,7 @@ struct RetentionSweep {
     /// - Parameter isUrgent: over the cap: the next round begins at once.
     mutating func turned(to next: Key?, isUrgent: Bool, at now: Uptime) {
         position = next
+        if next == nil { surplus = nil }
         let wait = next != nil || isUrgent ? Self.pageMilliseconds : Self.roundMilliseconds
         nextTick = now.advanced(byMilliseconds: wait)
     }
@@ -45,12 +48,13 @@ extension NodeEngine {
 
     private func sweepPage() throws(StoreError) {
         let online = try store.sessions()
-        var rows = try store.peerCount()
         let cap = Int(clamping: store.peerCap)
+        var rows = try rowCount(cap: cap)
         var excess = configuration.retention.excess(rows: rows, cap: cap)
         let page = try store.peers(after: upkeep.sweep.position, limit: RetentionSweep.pageRows)
         // This page's share of what is too much, rounded up: a round over all pages brings the store under its cap.
-        let share = rows > 0 ? min(excess, (excess * page.peers.count + rows - 1) / rows) : 0
+        let (product, overflow) = excess.multipliedReportingOverflow(by: page.peers.count)
+        let share = rows > 0 && !overflow ? min(excess, product / rows + (product % rows == 0 ? 0 : 1)) : 0
         var candidates: [(rank: UInt64, record: PeerRecord)] = []
         var dropped = 0
         for record in page.peers {
@@ -74,6 +78,16 @@ extension NodeEngine {
         excess = max(0, excess - dropped)
         if dropped > 0 { actions.append(.note(.dropped(dropped))) }
         upkeep.sweep.turned(to: page.next, isUrgent: excess > 0 && dropped > 0, at: uptime)
+    }
+
+    /// How many peers there are. Nobody is dropped for want of room on the word of a number that a foreign program may have
+    /// left wrong: when it says that there are too many, they are counted, once a round.
+    private func rowCount(cap: Int) throws(StoreError) -> Int {
+        let kept = max(0, try store.peerCount())
+        guard configuration.retention.excess(rows: kept, cap: cap) > 0 else { return kept }
+        if upkeep.sweep.surplus == nil { upkeep.sweep.surplus = kept - (try store.countPeers()) }
+        let (rows, overflow) = kept.subtractingReportingOverflow(upkeep.sweep.surplus ?? 0)
+        return overflow ? 0 : max(0, rows)
     }
 
     private func facts(of record: PeerRecord, _ online: OnlineTime) -> Retention.Facts {

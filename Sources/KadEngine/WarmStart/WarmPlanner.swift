@@ -49,12 +49,12 @@ public struct WarmPlanner {
         }
         for bucket in table.buckets {
             for contact in bucket.live {
-                if let record = try store.record(of: contact.key) { take(record, isMember: true) }
+                if let record = try store.readableRecord(of: contact.key) { take(record, isMember: true) }
             }
         }
         for bucket in table.buckets {
             for contact in bucket.replacements {
-                if let record = try store.record(of: contact.key) { take(record, isMember: false) }
+                if let record = try store.readableRecord(of: contact.key) { take(record, isMember: false) }
             }
         }
         for index in table.buckets.indices {
@@ -96,6 +96,17 @@ public struct WarmPlanner {
     /// A number for a source's name: FNV-1a.
     private static func number(_ name: String) -> UInt64 {
         name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+}
+
+extension Store {
+    /// What is known of a peer; nil as well when its rows are damaged: one of them must not keep a node from starting.
+    func readableRecord(of key: Key) throws(StoreError) -> PeerRecord? {
+        do {
+            return try record(of: key)
+        } catch .corrupt {
+            return nil
+        }
     }
 }
 

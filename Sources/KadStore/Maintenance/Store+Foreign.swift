@@ -25,7 +25,10 @@ extension Store {
     public func recount() async throws(StoreError) -> Int {
         guard let writer else { throw .readOnly(path: path) }
         let difference = try await maintain { reader in
-            try reader.connection.integer("SELECT (SELECT count(*) FROM peer) - ifnull((SELECT peers FROM tally), 0)")
+            try reader.connection.integer(
+                """
+                SELECT (SELECT count(*) FROM peer) - ifnull((SELECT min(max(0, peers), 1 << 62) FROM tally), 0)
+                """)
         }
         guard difference != 0 else { return 0 }
         try await writer.perform { writer in
@@ -33,7 +36,7 @@ extension Store {
                 try records.connection.statement(
                     """
                     INSERT INTO tally (singleton, peers) VALUES (1, ?1)
-                    ON CONFLICT (singleton) DO UPDATE SET peers = max(0, peers + ?1)
+                    ON CONFLICT (singleton) DO UPDATE SET peers = max(0, min(max(0, peers), 1 << 62) + ?1)
                     """
                 ).bind(1, difference).run()
             }

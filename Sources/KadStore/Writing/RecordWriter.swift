@@ -17,7 +17,8 @@ final class RecordWriter {
         peerChange = 0
         let result = try body(self)
         guard peerChange != 0 else { return result }
-        try connection.statement("UPDATE tally SET peers = max(0, peers + ?1)").bind(1, peerChange).run()
+        // Whatever number a damaged file holds, the sum is an integer: a REAL would be refused, and every peer with it.
+        try connection.statement("UPDATE tally SET peers = max(0, min(peers, 1 << 62) + ?1)").bind(1, peerChange).run()
         return result
     }
 

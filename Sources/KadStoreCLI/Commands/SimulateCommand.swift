@@ -78,7 +78,8 @@ struct SimulateCommand: AsyncParsableCommand {
         guard (1...Self.manySeeds).contains(seeds) else {
             throw ValidationError("--seeds is between 1 and \(Self.manySeeds).")
         }
-        guard seed <= .max - UInt64(Self.manySeeds) else { throw ValidationError("--seed is too large.") }
+        // JSON numbers have a sign.
+        guard seed <= UInt64(Int64.max) - UInt64(Self.manySeeds) else { throw ValidationError("--seed is too large.") }
         guard (1...Self.manyLookups).contains(lookups) else {
             throw ValidationError("--lookups is between 1 and \(Self.manyLookups).")
         }

@@ -120,7 +120,7 @@ struct StatisticsView {
             [.init(title: "", alignment: .right), .init(title: ""), .init(title: "", minimum: 16)],
             terminal: terminal.narrowed(by: 2))
         let rows = entries.map { entry -> [TextTable.Cell] in
-            let length = max(1, Int((Double(entry.count) / Double(most) * Double(Self.barWidth / 2)).rounded()))
+            let length = max(1, Self.length(entry.count, of: most, width: Self.barWidth / 2))
             return [
                 .init(terminal.count(entry.count)), .init(String(repeating: block, count: length), .cyan),
                 .init(terminal.safe(entry.name)),
@@ -132,8 +132,14 @@ struct StatisticsView {
 
     private var block: String { terminal.symbol("█", "#") }
 
+    /// A part of a bar, 0 to `width` whatever numbers a damaged file holds.
+    private static func length(_ part: Int, of whole: Int, width: Int) -> Int {
+        let share = min(max(0, Double(part) / Double(max(1, whole))), 1)
+        return Int((share * Double(width)).rounded())
+    }
+
     private func bar(_ part: Int, of whole: Int, _ ink: Ink) -> String {
-        let filled = Int((Double(part) / Double(max(1, whole)) * Double(Self.barWidth)).rounded())
+        let filled = Self.length(part, of: whole, width: Self.barWidth)
         return terminal.paint(String(repeating: block, count: filled), ink)
             + terminal.paint(String(repeating: terminal.symbol("·", "."), count: Self.barWidth - filled), .dim)
     }
