@@ -233,7 +233,12 @@ extension KadNode {
             let action = actions[position]
             position += 1
             switch action {
-            case .call(let id, let call): begin(id, call)
+            case .call(let id, let call):
+                if calls.count + ending.count < Self.maximumCalls {
+                    begin(id, call)
+                } else {
+                    actions += engine.completed(id, .failed(.local, address: nil), at: time.now)
+                }
             case .cancel(let id):
                 guard let task = calls.removeValue(forKey: id) else { continue }
                 task.cancel()
@@ -250,6 +255,10 @@ extension KadNode {
         }
         metrics.state(inFlight: calls.count + ending.count, contacts: engine.table.count)
     }
+
+    /// Calls whose transports have not returned. A transport that does not heed its cancellation must not take the process's
+    /// memory: beyond this, new calls fail as our own fault, which charges nobody and slows the node down.
+    private static let maximumCalls = 1_024
 
     private func begin(_ id: CallID, _ call: Call) {
         calls[id] = Task { [transport] in
