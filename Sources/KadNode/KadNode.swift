@@ -258,7 +258,7 @@ extension KadNode {
 
     /// Calls whose transports have not returned. A transport that does not heed its cancellation must not take the process's
     /// memory: beyond this, new calls fail as our own fault, which charges nobody and slows the node down.
-    private static let maximumCalls = 1_024
+    static let maximumCalls = 1_024
 
     private func begin(_ id: CallID, _ call: Call) {
         calls[id] = Task { [transport] in

@@ -235,6 +235,25 @@ struct Folder: ~Copyable {
         try await store.close()
     }
 
+    @Test("calls that a transport never ends are bounded")
+    func boundedCalls() async throws {
+        let folder = try Folder()
+        let store = try await folder.store()
+        let world = try Loopback(peers: 100)
+        let transport = Deaf()
+        let node = try await KadNode(store: store, id: world.ownID, transport: transport, configuration: .patient)
+        await node.waitAtTheEnd(for: .milliseconds(50))
+        await node.introduce(world.peers.map { ($0.id, [$0.address]) }, source: "test")
+        var lookups: [LookupEvents] = []
+        for number in 0..<120 {
+            lookups.append(await node.lookup(LookupTarget(key: Key(UInt64(number) << 57, 0, 0, 0))))
+        }
+        #expect(await node.callsInFlight == KadNode.maximumCalls)
+        try await node.shutDownForTest()
+        transport.release()
+        try await store.close()
+    }
+
     @Test("the nearest contacts that it tells others are of its table, with addresses")
     func known() async throws {
         let folder = try Folder()
