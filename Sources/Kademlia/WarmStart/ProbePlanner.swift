@@ -28,7 +28,7 @@ struct ProbePlanner {
         isPlanned = Array(repeating: false, count: self.candidates.count)
         var racers: [(finish: UInt64, order: UInt64, index: Int)] = []
         for (index, candidate) in self.candidates.enumerated() {
-            let finish = WeightedSample<Int>.sampleKey(weight: candidate.weight, using: &generator)
+            let finish = SelectionWeight.sampleKey(weight: candidate.weight, using: &generator)
             if candidate.availableIn <= 0 { racers.append((finish, candidate.order, index)) }
         }
         racers.sort { $0 < $1 }
