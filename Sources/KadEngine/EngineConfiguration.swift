@@ -19,6 +19,8 @@ public struct EngineConfiguration: Sendable {
     public var preimagePrefix: [UInt8] = [0x12, 0x20]
     /// Whether the store is believed at start. Off: a cold node, for comparison.
     public var usesHistory = true
+    /// How long a question for life may take, in milliseconds: a peer that needs longer is no use to a lookup.
+    public var pingMilliseconds: Int64 = 5_000
     /// How often marks of time, witnesses and changed buckets are recorded, in milliseconds.
     public var recordMilliseconds: Int64 = 1_000
     /// How often the mark of time is recorded: what a crash may take of the time that was online.

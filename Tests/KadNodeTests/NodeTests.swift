@@ -91,6 +91,7 @@ extension EngineConfiguration {
     /// Nothing is given up: on a busy machine two milliseconds may take seconds.
     static var patient: EngineConfiguration {
         var configuration = EngineConfiguration()
+        configuration.pingMilliseconds = 600_000
         configuration.lookup.maximumMilliseconds = 600_000
         configuration.lookup.timeouts = TimeoutPolicy(
             minimumSlow: 600_000, maximumSlow: 600_000, minimumDeadline: 600_000, maximumDeadline: 600_000,

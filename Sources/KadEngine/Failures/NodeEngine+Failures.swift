@@ -156,11 +156,8 @@ extension NodeEngine {
         let addresses = record.dialableAddresses(at: now, policy: configuration.failures)
             .filter(store.scope.admits)
         guard !addresses.isEmpty else { return false }
-        let deadline = uptime.advanced(byMilliseconds: Self.pingMilliseconds)
+        let deadline = uptime.advanced(byMilliseconds: configuration.pingMilliseconds)
         call(record.peer, at: addresses, .ping, for: purpose, until: deadline)
         return true
     }
-
-    /// How long a question for life may take: a peer that needs longer is no use to a lookup.
-    static let pingMilliseconds: Int64 = 5_000
 }

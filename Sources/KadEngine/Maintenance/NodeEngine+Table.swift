@@ -23,7 +23,7 @@ extension NodeEngine {
     private func askContact(_ record: PeerRecord, at addresses: [Multiaddr]) {
         let lane = ProbePacer.Lane(record.key, in: addresses.first.flatMap(group))
         guard upkeep.pacer.take(lane, at: uptime) else { return }
-        let deadline = uptime.advanced(byMilliseconds: Self.pingMilliseconds)
+        let deadline = uptime.advanced(byMilliseconds: configuration.pingMilliseconds)
         call(record.peer, at: addresses, .ping, for: .contact, until: deadline, lane: lane)
     }
 

@@ -35,7 +35,7 @@ extension NodeEngine {
             warm?.skipped(key, at: uptime)
             return
         }
-        let deadline = uptime.advanced(byMilliseconds: Self.pingMilliseconds)
+        let deadline = uptime.advanced(byMilliseconds: configuration.pingMilliseconds)
         call(record.peer, at: addresses, .ping, for: .warmStart, until: deadline)
     }
 
