@@ -6,8 +6,7 @@ extension NodeEngine {
     /// Whether a peer may be dialled now, and where. A half-open trial is granted here, and recorded before the dial: a
     /// crash in the middle of it leaves the peer waiting, not wedged.
     func admit(_ record: PeerRecord) -> [Multiaddr]? {
-        let addresses = record.dialableAddresses(at: now, policy: configuration.failures)
-            .filter(store.scope.admits)
+        let addresses = dialable(record)
         guard !addresses.isEmpty else { return nil }
         guard configuration.usesHistory, var backoff = current(record) else { return addresses }
         switch backoff.dialVerdict(at: now, policy: configuration.failures) {
@@ -18,6 +17,17 @@ extension NodeEngine {
             return addresses
         case .waiting, .breakerOpen, .trialUnderWay: return nil
         }
+    }
+
+    /// Where a peer may be dialled, whatever its wait.
+    func dialable(_ record: PeerRecord) -> [Multiaddr] {
+        record.dialableAddresses(at: now, policy: configuration.failures).filter(store.scope.admits)
+    }
+
+    /// Asks a peer whether it lives.
+    func ping(_ peer: Peer, at addresses: [Multiaddr], for purpose: OpenCall.Purpose, lane: ProbePacer.Lane? = nil) {
+        let deadline = uptime.advanced(byMilliseconds: configuration.pingMilliseconds)
+        call(peer, at: addresses, .ping, for: purpose, until: deadline, lane: lane)
     }
 
     /// Makes a call. While our own machine is what fails, it waits.
@@ -77,25 +87,23 @@ extension NodeEngine {
     func complete(_ id: CallID, _ outcome: CallOutcome) {
         guard let open = calls[id], open.retryAt == nil else { return }
         if case .failed(let failureClass, _) = outcome, let delay = retryDelay(after: failureClass, of: open) {
-            let retry = uptime.advanced(byMilliseconds: delay)
-            if retry < open.deadline {
-                calls.countFailure(id, failureClass)
-                calls.wait(id, until: retry)
-                return
-            }
+            calls.countFailure(id, failureClass)
+            calls.wait(id, until: uptime.advanced(byMilliseconds: delay))
+            return
         }
         finish(id, outcome)
     }
 
+    /// How long until the next try; nil when there is none before the deadline.
     private func retryDelay(after failureClass: FailureClass, of open: OpenCall) -> Int64? {
+        let remaining = open.deadline.millisecondsSince(uptime)
         if failureClass == .local {
             throttle.failed(at: uptime)
-            return throttle.until?.millisecondsSince(uptime)
+            return throttle.until.map { $0.millisecondsSince(uptime) }.flatMap { $0 < remaining ? $0 : nil }
         }
-        guard configuration.failures[failureClass].isRetriedInCall, open.failures < RetrySchedule.maximumRetries else {
-            return nil
-        }
-        return RetrySchedule.delayMilliseconds(attempt: open.failures, using: &generator)
+        return RetrySchedule.delayMilliseconds(
+            attempt: open.failures, after: failureClass, remaining: remaining, policy: configuration.failures,
+            using: &generator)
     }
 
     /// The call's one outcome: remembered, and told to whoever asked for it.

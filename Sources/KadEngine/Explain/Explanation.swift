@@ -67,7 +67,7 @@ public struct Explanation: Hashable, Sendable {
         _ record: PeerRecord, held: OutageGuard.Held?, places: [Fact] = [], policy: FailurePolicy, at now: Instant
     ) {
         let dialable = record.dialableAddresses(at: now, policy: policy)
-        let backoff = record.backoff?.loaded()
+        let backoff = record.backoff?.anchored(at: now).loaded()
         var facts: [Fact] = []
 
         switch (dialable.isEmpty, backoff?.dialVerdict(at: now, policy: policy) ?? .allowed) {

@@ -153,11 +153,9 @@ extension NodeEngine {
 
     /// - Returns: false when there is nowhere to ask it.
     private func ask(_ record: PeerRecord, for purpose: OpenCall.Purpose) -> Bool {
-        let addresses = record.dialableAddresses(at: now, policy: configuration.failures)
-            .filter(store.scope.admits)
+        let addresses = dialable(record)
         guard !addresses.isEmpty else { return false }
-        let deadline = uptime.advanced(byMilliseconds: configuration.pingMilliseconds)
-        call(record.peer, at: addresses, .ping, for: purpose, until: deadline)
+        ping(record.peer, at: addresses, for: purpose)
         return true
     }
 }

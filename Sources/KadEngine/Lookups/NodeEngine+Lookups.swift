@@ -98,7 +98,8 @@ extension NodeEngine {
     }
 
     private func query(_ key: Key, for id: LookupID) -> [Lookup.Directive] {
-        guard let target = lookups[id]?.target else { return [] }
+        // A lookup that ended while the peers before this one were passed over wants nobody any more.
+        guard lookups[id]?.lookup.isAwaiting(key) == true, let target = lookups[id]?.target else { return [] }
         guard let record = recall(key), let addresses = admit(record) else {
             return lookups[id]?.lookup.skipped(key, at: uptime) ?? []
         }

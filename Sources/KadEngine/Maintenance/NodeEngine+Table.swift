@@ -23,8 +23,7 @@ extension NodeEngine {
     private func askContact(_ record: PeerRecord, at addresses: [Multiaddr]) {
         let lane = ProbePacer.Lane(record.key, in: addresses.first.flatMap(group))
         guard upkeep.pacer.take(lane, at: uptime) else { return }
-        let deadline = uptime.advanced(byMilliseconds: configuration.pingMilliseconds)
-        call(record.peer, at: addresses, .ping, for: .contact, until: deadline, lane: lane)
+        ping(record.peer, at: addresses, for: .contact, lane: lane)
     }
 
     /// Asks in buckets where nearly every breaker is open, whatever the breakers say: a bucket that asks nobody never
@@ -37,7 +36,7 @@ extension NodeEngine {
                 of: records.map { ($0.key, current($0)) }, at: now, policy: configuration.failures)
             for key in released?.prefix(2) ?? [] where !calls.isAsking(contact: key) {
                 guard let record = records.first(where: { $0.key == key }) else { continue }
-                let addresses = record.addresses.map(\.address).filter(store.scope.admits)
+                let addresses = dialable(record)
                 if !addresses.isEmpty { askContact(record, at: addresses) }
             }
         }

@@ -35,8 +35,7 @@ extension NodeEngine {
             warm?.skipped(key, at: uptime)
             return
         }
-        let deadline = uptime.advanced(byMilliseconds: configuration.pingMilliseconds)
-        call(record.peer, at: addresses, .ping, for: .warmStart, until: deadline)
+        ping(record.peer, at: addresses, for: .warmStart)
     }
 
     func warmStartAnswered(_ key: Key) {

@@ -77,13 +77,8 @@ public struct WarmPlanner {
     private func candidate(_ record: PeerRecord, isMember: Bool) -> WarmStart.Candidate {
         let isPrivate = store.scope == .private
         let proven = record.addresses.first { $0.lastOK != nil } ?? record.addresses.first
-        let backoff = record.backoff?.loaded()
-        let wait: Int64 =
-            switch backoff?.dialVerdict(at: now, policy: policy) {
-            case .waiting(let milliseconds), .breakerOpen(let milliseconds), .trialUnderWay(let milliseconds):
-                milliseconds
-            case .allowed, .trial, nil: 0
-            }
+        let backoff = record.backoff?.anchored(at: now).loaded()
+        let wait = backoff?.dialVerdict(at: now, policy: policy).remainingMilliseconds ?? 0
         return WarmStart.Candidate(
             key: record.key, group: proven?.address.networkGroup(private: isPrivate),
             bucket: table.bucketIndex(of: record.key), source: record.source.map(Self.number), isMember: isMember,
