@@ -124,6 +124,8 @@ enum CommandError: Error, Hashable, Sendable {
     case partlyImported
     /// Peers whose rows are damaged were left out.
     case damagedPeers(Int)
+    /// Rows that are damaged were counted as far as they can be read.
+    case damagedRows(Int)
     /// No record of any file was imported; what is wrong has been printed.
     case nothingImported(ExitStatus)
 
@@ -134,7 +136,7 @@ enum CommandError: Error, Hashable, Sendable {
         case .noSuchPeer, .ambiguousPeer, .noSuchIdentity, .problemsFound, .goalsMissed: .negative
         case .output: .inputOutput
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
-        case .interrupted, .partlyImported, .damagedPeers: .partlyDone
+        case .interrupted, .partlyImported, .damagedPeers, .damagedRows: .partlyDone
         case .nothingImported(let status): status
         }
     }
@@ -155,6 +157,9 @@ extension CommandError: CustomStringConvertible {
         case .partlyImported: "not everything was imported."
         case .damagedPeers(let count):
             "\(count) peers were left out: their rows in the store are damaged. 'kadstore check' names them."
+        case .damagedRows(let count):
+            "\(count == 1 ? "1 row" : "\(count) rows") of the store cannot be read in full and were counted as far as they "
+                + "can. 'kadstore check' names them."
         case .nothingImported: "nothing was imported."
         }
     }

@@ -24,6 +24,7 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore nearest "hello world"           the peers nearest to a key
               kadstore peers --answered --since 6h     who answered, seen lately
               kadstore buckets                         a picture of the table
+              kadstore report --output report.html     all of it on one page, in pictures
               kadstore export backup.jsonl             everything, as text
               kadstore simulate --list                 questions to a simulated network
 
@@ -39,7 +40,7 @@ struct KadStoreCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
-            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, CheckCommand.self,
+            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, ReportCommand.self, CheckCommand.self,
             ImportCommand.self, ExportCommand.self, SimulateCommand.self,
         ])
 

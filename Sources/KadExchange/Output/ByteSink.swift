@@ -7,12 +7,12 @@ import Darwin
 #endif
 
 /// Buffers bytes and writes them to a descriptor. Used by one thread at a time.
-final class ByteSink {
+package final class ByteSink {
     let name: String
     /// What waits to be written: append here, then call ``flushIfFull()``.
-    var buffer: [UInt8] = []
+    package var buffer: [UInt8] = []
     /// Bytes written and buffered.
-    var count: Int64 { written + Int64(buffer.count) }
+    package var count: Int64 { written + Int64(buffer.count) }
 
     private let descriptor: Int32
     private var written: Int64 = 0
@@ -25,7 +25,7 @@ final class ByteSink {
         buffer.reserveCapacity(Self.capacity + Self.capacity / 4)
     }
 
-    func flushIfFull() throws(ExchangeError) {
+    package func flushIfFull() throws(ExchangeError) {
         if buffer.count >= Self.capacity { try flush() }
     }
 

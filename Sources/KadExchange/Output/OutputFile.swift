@@ -11,15 +11,15 @@ import Darwin
 ///
 /// A new file can be read by its owner alone, like the store it comes from: it says whom a node talks to. A file that is
 /// replaced keeps its permissions.
-struct OutputFile: ~Copyable {
-    let sink: ByteSink
+package struct OutputFile: ~Copyable {
+    package let sink: ByteSink
     private let descriptor: Int32
     /// Written beside, and renamed to `path`; nil for what is written to directly.
     private var temporary: (temporary: String, path: String)?
     private let closes: Bool
 
     /// - Parameter path: a file, or `-` for standard output.
-    init(path: String) throws(ExchangeError) {
+    package init(path: String) throws(ExchangeError) {
         guard path != "-" else {
             descriptor = 1
             closes = false
@@ -50,7 +50,7 @@ struct OutputFile: ~Copyable {
     }
 
     /// Makes the file appear: whole, and safe from a loss of power.
-    mutating func commit() throws(ExchangeError) {
+    package mutating func commit() throws(ExchangeError) {
         try sink.flush()
         guard let (beside, path) = temporary else { return }
         guard fsync(descriptor) == 0 else { throw ExchangeError(operation: "sync", name: path, code: errno) }

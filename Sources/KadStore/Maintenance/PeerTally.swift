@@ -1,48 +1,74 @@
 import Kademlia
+import Multiformats
 
 /// Counts over table peer, page by page.
 struct PeerTally {
-    private let now: Instant
-    private var last: Key?
+    let now: Instant
+    /// The bytes as they are: a key of another width, cut to ours, could lead back to the same page.
+    private var last: [UInt8] = []
     private var counts = Statistics()
-    private var sources: [Int64: Int] = [:]
-    private var agents: [Int64: Int] = [:]
-    private var protocols: [Int64: Int] = [:]
-    private var rtts = LogHistogram()
+    private(set) var sources = FrequentItems<Int64>(capacity: Self.stringLimit)
+    private var agents = FrequentItems<Int64>(capacity: Self.stringLimit)
+    private var protocols = FrequentItems<Int64>(capacity: Self.stringLimit)
+    private(set) var rtts = LogHistogram()
 
     private static let pageRows: Int64 = 16_384
+    private static let stringLimit = 65_536
 
-    init(now: Instant) { self.now = now }
+    /// What is gathered besides, of the same rows.
+    private(set) var survey: SurveyTally?
 
-    /// Reads one page.
+    init(now: Instant, survey: SurveyTally? = nil) {
+        self.now = now
+        self.survey = survey
+    }
+
+    /// Peers counted so far.
+    var peerCount: Int { counts.peers }
+
+    /// Reads one page; with a survey also the histories of its peers, in the same short view.
     ///
     /// - Returns: whether there may be more.
     mutating func page(_ reader: RecordReader) throws -> Bool {
+        guard survey != nil else { return try peers(reader) }
+        return try reader.connection.readTransaction {
+            let before = last
+            let hasMore = try peers(reader)
+            try survey?.addHistories(reader, after: before, through: last)
+            return hasMore
+        }
+    }
+
+    private mutating func peers(_ reader: RecordReader) throws -> Bool {
         let query = try reader.connection.statement(
             """
             SELECT key, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, agent, protocols,
                    source,
                    (SELECT max(last_at) FROM failure
-                    WHERE failure.key = peer.key AND class NOT IN (7, 9, 10, 11)) -- FailureClass.countsAgainstPeer
+                    WHERE failure.key = peer.key AND class NOT IN (7, 9, 10, 11)), -- FailureClass.countsAgainstPeer
+                   days_seen, length(id)
             FROM peer WHERE key > ?1 ORDER BY key LIMIT ?2
             """)
         defer { query.reset() }
-        if let last { query.bind(1, last, width: reader.width) } else { query.bind(1, [UInt8]()) }
-        query.bind(2, Self.pageRows)
+        query.bind(1, last).bind(2, Self.pageRows)
         var rows: Int64 = 0
         while try query.step() {
             rows += 1
-            last = try reader.key(query)
-            count(query)
+            last = query.array(0)
+            count(query, width: reader.width)
         }
         return rows == Self.pageRows
     }
 
-    private mutating func count(_ row: Statement) {
+    private mutating func count(_ row: Statement, width: Int) {
         counts.peers += 1
         var addresses = AddressCodec.AddressReader(row.array(1)[...])
         var found = 0
-        while addresses.next() != nil { found += 1 }
+        var best: AddressCodec.AddressReader.Raw?
+        while let address = addresses.next() {
+            found += 1
+            if best == nil || (address.hasAnswered && best?.hasAnswered == false) { best = address }
+        }
         counts.addresses += found
         if found == 0 { counts.peersWithoutAddress += 1 }
 
@@ -51,6 +77,7 @@ struct PeerTally {
         counts.firstSeen = min(counts.firstSeen ?? first, first)
         counts.lastSeen = max(counts.lastSeen ?? seen, seen)
         let failed = row.optionalInt64(11)
+        let failingBefore = counts.failing
         if let ok = row.optionalInt64(4) {
             counts.lastOK = max(counts.lastOK ?? Instant(milliseconds: ok), Instant(milliseconds: ok))
             if let failed, failed > ok { counts.failing += 1 } else { counts.answered += 1 }
@@ -60,19 +87,27 @@ struct PeerTally {
             counts.unverified += 1
         }
         let notBefore = row.optionalInt64(5).map(Instant.init(milliseconds:))
-        if BackoffState.remaining(notBefore: notBefore, wait: row.int64(6), at: now) > 0 { counts.backedOff += 1 }
+        let remaining = BackoffState.remaining(notBefore: notBefore, wait: row.int64(6), at: now)
+        if remaining > 0 { counts.backedOff += 1 }
         if let rtt = row.optionalInt64(7) { rtts.add(rtt) }
-        if let agent = row.optionalInt64(8) { agents[agent, default: 0] += 1 }
-        if let names = row.optionalInt64(9) { protocols[names, default: 0] += 1 }
-        if let source = row.optionalInt64(10) { sources[source, default: 0] += 1 }
+        if let agent = row.optionalInt64(8) { agents.add(agent) }
+        if let names = row.optionalInt64(9) { protocols.add(names) }
+        if let source = row.optionalInt64(10) { sources.add(source) }
+        survey?.add(
+            SurveyTally.Peer(
+                key: last.count == width ? Key(bytes: last) : nil,
+                isDamaged: addresses.isDamaged || !(1...Int64(PeerID.byteCounts.upperBound)).contains(row.int64(13)),
+                address: best?.address, firstSeen: first, lastSeen: seen,
+                lastOK: row.optionalInt64(4).map(Instant.init(milliseconds:)),
+                isFailing: counts.failing > failingBefore, remaining: remaining,
+                daysSeen: UInt32(truncatingIfNeeded: row.int64(12)), source: row.optionalInt64(10)))
     }
 
-    /// What was counted, the strings of the most frequent rows looked up.
-    func statistics(_ strings: StringTables) throws -> Statistics {
-        func top(_ table: StringTables.Table, _ counts: [Int64: Int]) throws -> [Statistics.Named] {
-            let most = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Statistics.topCount)
-            return try most.map { number, count in
-                let name = try strings.name(table, number) ?? ""
+    /// What was counted, the strings of the most frequent rows looked up, and the other tables' counts.
+    func statistics(_ reader: RecordReader) throws -> Statistics {
+        func top(_ table: StringTables.Table, _ counts: FrequentItems<Int64>) throws -> [Statistics.Named] {
+            try counts.top(Statistics.topCount, by: <).map { number, count in
+                let name = try reader.strings.name(table, number) ?? ""
                 return Statistics.Named(name: name.split(separator: "\n").joined(separator: " "), count: count)
             }
         }
@@ -81,44 +116,7 @@ struct PeerTally {
         statistics.sources = try top(.source, sources)
         statistics.agents = try top(.agent, agents)
         statistics.protocols = try top(.protocolSet, protocols)
+        try statistics.countTables(reader)
         return statistics
-    }
-}
-
-/// Counts by magnitude: sixteen steps for each doubling, so a quantile is right to within 6 %, in constant memory.
-struct LogHistogram {
-    private var counts = [Int](repeating: 0, count: 64 * 16)
-    private var total = 0
-
-    mutating func add(_ value: Int64) {
-        counts[Self.slot(UInt64(max(0, value)))] += 1
-        total += 1
-    }
-
-    static func slot(_ value: UInt64) -> Int {
-        guard value >= 16 else { return Int(value) }
-        let exponent = 63 - value.leadingZeroBitCount
-        return (exponent - 3) * 16 + Int((value >> UInt64(exponent - 4)) & 15)
-    }
-
-    /// The smallest value of a slot.
-    static func lowest(_ slot: Int) -> Int64 {
-        guard slot >= 16 else { return Int64(slot) }
-        return Int64(16 + (slot & 15)) << Int64(slot / 16 - 1)
-    }
-
-    func quantile(_ share: Double) -> Int64 {
-        var rest = Int(Double(total - 1) * share)
-        for (slot, count) in counts.enumerated() {
-            if rest < count { return Self.lowest(slot) }
-            rest -= count
-        }
-        return 0
-    }
-
-    var summary: Statistics.RTT? {
-        guard total > 0 else { return nil }
-        return Statistics.RTT(
-            count: total, p10: quantile(0.1), p50: quantile(0.5), p90: quantile(0.9), p99: quantile(0.99))
     }
 }

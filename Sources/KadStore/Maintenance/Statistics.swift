@@ -36,7 +36,8 @@ public struct Statistics: Hashable, Sendable {
     public var replacements = 0
     /// Failures counted, by class, most frequent first.
     public var failures: [Named] = []
-    /// Peers by source, by agent, by protocol set; most frequent first, at most ``topCount`` each.
+    /// Peers by source, by agent, by protocol set; most frequent first, at most ``topCount`` each. Exact up to 65,536
+    /// different strings of a kind; where there are more, a count may be too low by a 32,768th of all.
     public var sources: [Named] = []
     public var agents: [Named] = []
     public var protocols: [Named] = []
@@ -71,9 +72,7 @@ extension Store {
         return try await maintain { reader in
             var tally = PeerTally(now: now)
             while try tally.page(reader) {}
-            var statistics = try tally.statistics(reader.strings)
-            try statistics.countTables(reader)
-            return statistics
+            return try tally.statistics(reader)
         }
     }
 
@@ -95,7 +94,7 @@ extension Store {
 }
 
 extension Statistics {
-    fileprivate mutating func countTables(_ reader: RecordReader) throws {
+    mutating func countTables(_ reader: RecordReader) throws {
         let connection = reader.connection
         candidates = Int(try connection.integer("SELECT count(*) FROM candidate"))
         tombstones = Int(try connection.integer("SELECT count(*) FROM tombstone"))

@@ -87,6 +87,9 @@ enum AddressCodec {
             var address: ArraySlice<UInt8>
             var first, last, ok: Int64?
             var failures, source: UInt64?
+
+            /// Whether it ever answered.
+            var hasAnswered: Bool { flags & (hasOK | okIsPeers) != 0 }
         }
 
         private var rest: ArraySlice<UInt8>

@@ -40,7 +40,7 @@ struct BucketsCommand: AsyncParsableCommand {
     func run() async throws {
         try await database.reading { store in
             let now = Instant.systemClock()
-            let pictures = try self.pictures(of: store, now)
+            let pictures = try await self.pictures(of: store, now)
             var output = Output()
             if self.output.isJSON {
                 let tables = pictures.map(\.json)
@@ -55,17 +55,23 @@ struct BucketsCommand: AsyncParsableCommand {
         }
     }
 
-    private func pictures(of store: Store, _ now: Instant) throws -> [TablePicture] {
+    private func pictures(of store: Store, _ now: Instant) async throws -> [TablePicture] {
         if let near {
             let target = try Target(near, in: store.network)
             Messages.note(target.explanation(in: store.network, .standardError))
-            return [try TablePicture(of: store, around: target.key, now: now)]
+            return [try await picture(of: store, around: target.key)]
         }
         let identities = try IdentityChoice.identities(identity, of: store)
         if identities.isEmpty {
             Messages.note("No node has kept its table here: all peers, around key zero. Choose another with --near.")
-            return [try TablePicture(of: store, around: .zero, now: now)]
+            return [try await picture(of: store, around: .zero)]
         }
         return try identities.map { try TablePicture(of: store, identity: $0, now: now) }
+    }
+
+    private func picture(of store: Store, around key: Key) async throws -> TablePicture {
+        let progress = Progress("Reading", unit: "peers")
+        defer { progress.finish() }
+        return TablePicture(of: store, around: key, try await store.survey(around: key) { progress.update($0) })
     }
 }

@@ -3,14 +3,6 @@ import KadExchange
 import KadStore
 import Kademlia
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
@@ -45,9 +37,7 @@ struct ExportCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        for suffix in ["", "-wal", "-lock"] where file != "-" && FileStatus.isSame(file, database.path + suffix) {
-            throw CommandError.usage("\(file) is the database itself: export to another file.")
-        }
+        try database.refuse(asOutput: file)
         let command = self
         let report = try await Interruption.cancelling { try await command.export() }
         let terminal = Terminal.standardError
@@ -74,13 +64,8 @@ struct ExportCommand: AsyncParsableCommand {
         return try await database.reading { store in
             do throws(ExchangeError) {
                 return try await store.exportPeers(to: file, settings)
-            } catch .brokenPipe {
-                // As any other tool ends when its reader goes: silently, by the signal.
-                raise(SIGPIPE)
-                throw CommandError.output(code: EPIPE)
-            } catch .system(_, let name, let code) {
-                // Nothing is read but the store, whose errors are its own: this is the file to be written.
-                throw CommandError.cannotCreate(path: name, code: code)
+            } catch {
+                throw ExportedFile.failure(error)
             }
         }
     }

@@ -37,7 +37,8 @@ struct StatsCommand: AsyncParsableCommand {
         }
     }
 
-    private static func json(_ statistics: Statistics, _ store: Store) -> JSON {
+    /// The document, which a report shows number by number.
+    static func json(_ statistics: Statistics, _ store: Store) -> JSON {
         func named(_ list: [Statistics.Named], _ name: String = "name") -> JSON {
             .array(list.map { .object([name: .string($0.name), "count": .int($0.count)]) })
         }

@@ -3,16 +3,7 @@ import Kademlia
 
 /// A routing table as a picture: the contacts of each bucket by their health.
 struct TablePicture {
-    /// How a contact is doing, the best first.
-    enum Health: Int, CaseIterable {
-        /// Answered within ``TablePicture/freshMilliseconds``, and has not failed since.
-        case fresh
-        /// Answered before that, and has not failed since.
-        case answered
-        /// Neither answered nor failed.
-        case unverified
-        case failing
-    }
+    typealias Health = Survey.Health
 
     struct Bucket {
         /// The common prefix length; the last bucket holds everything deeper too.
@@ -38,8 +29,6 @@ struct TablePicture {
 
         var total: Int { values.reduce(0, +) }
 
-        mutating func add(_ other: Counts) { for index in values.indices { values[index] += other.values[index] } }
-
         /// The best `count` of them.
         func best(_ count: Int) -> Counts {
             var best = Counts()
@@ -51,8 +40,6 @@ struct TablePicture {
             return best
         }
     }
-
-    static let freshMilliseconds: Int64 = 24 * 3_600 * 1_000
 
     let network: Network
     let identity: Identity?
@@ -77,66 +64,22 @@ struct TablePicture {
         if !buckets.isEmpty { buckets[buckets.count - 1].isLast = true }
     }
 
-    /// All peers, as a table around `key` would hold them.
-    ///
-    /// - Complexity: O(n): reads every peer, in short pages.
-    init(of store: Store, around key: Key, now: Instant) throws {
+    /// All peers, as a table around the key that they were surveyed around would hold them: the healthiest k of each
+    /// bucket.
+    init(of store: Store, around key: Key, _ survey: Survey) {
         network = store.network
         identity = nil
         self.key = key
         k = store.tableConfiguration.k
-        var ranges = (0...network.keyBits).map { Bucket(index: $0, known: 0) }
-        let progress = Progress("Reading", unit: "peers")
-        var done = 0
-        var next: Key?
-        repeat {
-            let page = try store.peers(after: next, limit: Store.maximumPageCount)
-            for record in page.peers {
-                let index = min(network.keyBits, record.key.commonPrefixLength(with: key))
-                ranges[index].known = (ranges[index].known ?? 0) + 1
-                ranges[index].counts[Self.health(record, now)] += 1
-                ranges[index].newest = max(ranges[index].newest ?? record.lastSeen, record.lastSeen)
-            }
-            done += page.peers.count
-            progress.update(done)
-            next = page.next
-        } while next != nil
-        progress.finish()
-        buckets = Self.folded(ranges, k: k)
-    }
-
-    /// A table splits its last bucket only when that is full: the ranges from the first one that, with all deeper ones,
-    /// has room for its peers make up the last bucket.
-    static func folded(_ ranges: [Bucket], k: Int) -> [Bucket] {
-        var deeper = Bucket(index: 0, isLast: true, known: 0)
-        var first = ranges.count
-        while first > 0, (deeper.known ?? 0) + (ranges[first - 1].known ?? 0) <= k {
-            first -= 1
-            deeper.known = (deeper.known ?? 0) + (ranges[first].known ?? 0)
-            deeper.counts.add(ranges[first].counts)
-            if let newest = ranges[first].newest { deeper.newest = max(deeper.newest ?? newest, newest) }
-        }
-        deeper.index = first
-        var buckets = ranges[..<first].map { range in
-            var bucket = range
-            bucket.counts = range.counts.best(k)
+        buckets = survey.ranges.map { [k] range in
+            var bucket = Bucket(index: range.index, isLast: range.isLast, known: range.count, newest: range.newest)
+            for health in Health.allCases { bucket.counts[health] = range.health[health.rawValue] }
+            bucket.counts = bucket.counts.best(k)
             return bucket
         }
-        if first < ranges.count { buckets.append(deeper) }
-        return buckets
     }
 
     private static func health(_ contact: Contact, _ now: Instant) -> Health {
-        if contact.consecutiveFailures > 0 { return .failing }
-        return health(lastOK: contact.lastOK, now)
-    }
-
-    private static func health(_ record: PeerRecord, _ now: Instant) -> Health {
-        record.standing == .failing ? .failing : health(lastOK: record.lastOK, now)
-    }
-
-    private static func health(lastOK: Instant?, _ now: Instant) -> Health {
-        guard let lastOK else { return .unverified }
-        return now.millisecondsSince(lastOK) <= freshMilliseconds ? .fresh : .answered
+        Survey.health(lastOK: contact.lastOK, isFailing: contact.consecutiveFailures > 0, at: now)
     }
 }

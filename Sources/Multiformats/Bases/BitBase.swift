@@ -69,7 +69,7 @@ enum Base16: BitBase {
 }
 
 /// Base64 of RFC 4648 without padding (multibase `m`).
-enum Base64: BitBase {
+package enum Base64: BitBase {
     static let table = DigitTable(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", foldingCase: false)
     static var bitsPerDigit: Int { 6 }
