@@ -21,7 +21,9 @@ struct ExportCommand: AsyncParsableCommand {
     @Argument(help: "The file; standard output when it is - or not given.", completion: .file())
     var file = "-"
 
-    @Option(help: ArgumentHelp("The format.", valueName: "format"))
+    @Option(
+        help: ArgumentHelp("The format.", valueName: "format"),
+        completion: .list(ExchangeFormat.exportable.map(\.name)))
     var format: ExchangeFormat = .native
 
     @OptionGroup(title: "Which peers") var filter: FilterOptions
