@@ -25,7 +25,16 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore peers --answered --since 6h     who answered, seen lately
               kadstore buckets                         a picture of the table
               kadstore export backup.jsonl             everything, as text
+              kadstore watch                           a node at work
               kadstore simulate --list                 questions to a simulated network
+
+            JSON:
+              With --json a command prints one document, or one a line; its help gives the shape after JSON. There, a member \
+            without a type is an integer, or true or false when its name begins with "is"; "or" separates what it may be, \
+            a question mark marks a member that may be absent, a name in capitals stands for any, and a line NAME = gives \
+            a part that is used above. Names that end in Ms are milliseconds (instants since 1970 UTC), in Us \
+            microseconds, in Bytes bytes. "version" changes when a member goes or changes its meaning, not when one is \
+            added.
 
             EXIT STATUS:
             \(ExitStatus.allCases.map { "  \(padded($0.rawValue))  \($0.meaning)" }.joined(separator: "\n"))
@@ -40,7 +49,7 @@ struct KadStoreCommand: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
             ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, CheckCommand.self,
-            ImportCommand.self, ExportCommand.self, SimulateCommand.self,
+            ImportCommand.self, ExportCommand.self, WatchCommand.self, SimulateCommand.self,
         ])
 
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }

@@ -10,12 +10,24 @@ enum FileStatus {
     /// Whether there is anything under this name.
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// Which file it is, whatever it is called.
+    struct Identity: Hashable, Sendable {
+        let device: UInt64
+        let number: UInt64
+    }
+
+    /// The file under a name; nil when there is none.
+    static func identity(of path: String) -> Identity? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return Identity(
+            device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(truncatingIfNeeded: status.st_ino))
+    }
+
     /// Whether both names stand for one file.
     static func isSame(_ left: String, _ right: String) -> Bool {
-        var first = stat()
-        var second = stat()
-        guard stat(left, &first) == 0, stat(right, &second) == 0 else { return false }
-        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+        guard let first = identity(of: left), let second = identity(of: right) else { return false }
+        return first == second
     }
 }
 
