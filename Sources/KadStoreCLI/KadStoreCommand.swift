@@ -58,6 +58,7 @@ struct KadStoreCommand: AsyncParsableCommand {
         // A parent may have it ignored: then a full pipe whose reader has gone would be an error to report.
         signal(SIGPIPE, SIG_DFL)
         do {
+            try requireKnownCommand(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -67,6 +68,16 @@ struct KadStoreCommand: AsyncParsableCommand {
         } catch {
             leave(error)
         }
+    }
+
+    /// The first argument that is no option names a command: ArgumentParser only calls it unexpected.
+    private static func requireKnownCommand(_ arguments: ArraySlice<String>) throws {
+        let named = arguments.first == "help" ? arguments.dropFirst().first : arguments.first
+        let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        guard let named, !named.hasPrefix("-"), !known.contains(named) else { return }
+        throw CommandError.notThere(
+            "there is no command '\(named)': 'kadstore --help' lists them.",
+            suggestions: Suggestions.names(like: named, among: known), status: .usage)
     }
 
     private static func leave(_ error: any Error) -> Never {
@@ -80,7 +91,7 @@ struct KadStoreCommand: AsyncParsableCommand {
             }
             ExitStatus.usage.leave()
         }
-        Messages.error("\(error)")
+        Messages.error("\(CommandError.suggesting(for: error))")
         ExitStatus(error).leave()
     }
 }

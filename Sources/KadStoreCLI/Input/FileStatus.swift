@@ -31,6 +31,22 @@ enum FileStatus {
     }
 }
 
+extension FileStatus {
+    /// The names in a folder, in no order, at most `limit`; none where it cannot be read.
+    static func names(in folder: String, limit: Int = .max) -> [String] {
+        guard let directory = opendir(folder) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while names.count < limit, let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+}
+
 /// A folder of the system's for temporary files, and everything in it, for as long as `body` runs.
 enum TemporaryFolder {
     static func with<Value: Sendable>(
@@ -46,15 +62,7 @@ enum TemporaryFolder {
 
     /// Takes away a folder that holds files alone.
     private static func remove(_ folder: String) {
-        if let directory = opendir(folder) {
-            while let entry = readdir(directory) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                if name != "." && name != ".." { unlink("\(folder)/\(name)") }
-            }
-            closedir(directory)
-        }
+        for name in FileStatus.names(in: folder) { unlink("\(folder)/\(name)") }
         rmdir(folder)
     }
 }
