@@ -106,10 +106,10 @@ enum CommandError: Error, Hashable, Sendable {
     case notUnderstood(String)
     /// The store has no such peer; what might have been meant.
     case noSuchPeer(String, suggestions: [String])
+    /// A name that nothing has: what is wrong, and what may have been meant.
+    case notThere(String, suggestions: [String], status: ExitStatus)
     /// Several peers answer to an abbreviation; some of them.
     case ambiguousPeer(String, matches: [String])
-    /// The store has no such identity.
-    case noSuchIdentity(String)
     /// `check` found problems, and has printed them.
     case problemsFound(Int)
     /// `simulate --check` missed goals, and has printed them.
@@ -133,7 +133,8 @@ enum CommandError: Error, Hashable, Sendable {
         switch self {
         case .usage: .usage
         case .notUnderstood: .badData
-        case .noSuchPeer, .ambiguousPeer, .noSuchIdentity, .problemsFound, .goalsMissed: .negative
+        case .notThere(_, _, let status): status
+        case .noSuchPeer, .ambiguousPeer, .problemsFound, .goalsMissed: .negative
         case .output: .inputOutput
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
         case .interrupted, .partlyImported, .damagedPeers, .damagedRows: .partlyDone
@@ -145,9 +146,10 @@ enum CommandError: Error, Hashable, Sendable {
 extension CommandError: CustomStringConvertible {
     var description: String {
         switch self {
-        case .usage(let text), .notUnderstood(let text), .noSuchIdentity(let text), .interrupted(let text): text
+        case .usage(let text), .notUnderstood(let text), .interrupted(let text): text
         case .noSuchPeer(let text, let suggestions):
             "no peer '\(text)' in the store." + Self.list(suggestions, "Did you mean")
+        case .notThere(let text, let suggestions, _): text + Self.list(suggestions, "Did you mean")
         case .ambiguousPeer(let text, let matches):
             "'\(text)' stands for more than one peer." + Self.list(matches, "Some of them:")
         case .problemsFound(let count): count == 1 ? "1 problem found." : "\(count) problems found."

@@ -26,7 +26,16 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore buckets                         a picture of the table
               kadstore report --output report.html     all of it on one page, in pictures
               kadstore export backup.jsonl             everything, as text
+              kadstore watch                           a node at work
               kadstore simulate --list                 questions to a simulated network
+
+            JSON:
+              With --json a command prints one document, or one a line; its help gives the shape after JSON. There, a member \
+            without a type is an integer, or true or false when its name begins with "is"; "or" separates what it may be, \
+            a question mark marks a member that may be absent, a name in capitals stands for any, and a line NAME = gives \
+            a part that is used above. Names that end in Ms are milliseconds (instants since 1970 UTC), in Us \
+            microseconds, in Bytes bytes. "version" changes when a member goes or changes its meaning, not when one is \
+            added.
 
             EXIT STATUS:
             \(ExitStatus.allCases.map { "  \(padded($0.rawValue))  \($0.meaning)" }.joined(separator: "\n"))
@@ -40,8 +49,8 @@ struct KadStoreCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
-            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, ReportCommand.self, CheckCommand.self,
-            ImportCommand.self, ExportCommand.self, SimulateCommand.self,
+            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, ReportCommand.self,
+            WatchCommand.self, CheckCommand.self, ImportCommand.self, ExportCommand.self, SimulateCommand.self,
         ])
 
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }
@@ -50,6 +59,7 @@ struct KadStoreCommand: AsyncParsableCommand {
         // A parent may have it ignored: then a full pipe whose reader has gone would be an error to report.
         signal(SIGPIPE, SIG_DFL)
         do {
+            try requireKnownCommand(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -59,6 +69,16 @@ struct KadStoreCommand: AsyncParsableCommand {
         } catch {
             leave(error)
         }
+    }
+
+    /// The first argument that is no option names a command: ArgumentParser only calls it unexpected.
+    private static func requireKnownCommand(_ arguments: ArraySlice<String>) throws {
+        let named = arguments.first == "help" ? arguments.dropFirst().first : arguments.first
+        let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        guard let named, !named.hasPrefix("-"), !known.contains(named) else { return }
+        throw CommandError.notThere(
+            "there is no command '\(named)': 'kadstore --help' lists them.",
+            suggestions: Suggestions.names(like: named, among: known), status: .usage)
     }
 
     private static func leave(_ error: any Error) -> Never {
@@ -72,7 +92,7 @@ struct KadStoreCommand: AsyncParsableCommand {
             }
             ExitStatus.usage.leave()
         }
-        Messages.error("\(error)")
+        Messages.error("\(CommandError.suggesting(for: error))")
         ExitStatus(error).leave()
     }
 }

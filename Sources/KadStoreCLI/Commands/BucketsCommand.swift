@@ -18,10 +18,9 @@ struct BucketsCommand: AsyncParsableCommand {
               kadstore buckets --identity 2
               kadstore buckets --near 12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf
 
-            JSON: {version, tables: [{identity: {number, id, label} or null, key, k, buckets: [{index, isLast, \
-            known, fresh, answered, unverified, failing, replacements, refreshedAtMs, newestSeenMs}]}]}. A bucket's \
-            four states count its contacts, or with --near those that it would hold; known counts the store's peers \
-            there, null for the buckets of a node.
+            JSON: {version, tables: [table]} (known: the store's peers there, null for the buckets of a node; with \
+            --near the states are of those that a bucket would hold)
+            \(TablePicture.jsonShape)
             """)
 
     @Option(help: ArgumentHelp("An identity of the store: its number, label or id.", valueName: "identity"))

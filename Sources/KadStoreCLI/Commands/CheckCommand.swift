@@ -14,8 +14,8 @@ struct CheckCommand: AsyncParsableCommand {
               kadstore check
               kadstore check --full --json
 
-            JSON: {version, path, isSound, isFull, problemCount, problems: [{place, key, text}] (the first 100), \
-            peersChecked, contactsChecked, sqliteVersion, isAffectedByWALReset}
+            JSON: {version, path: text, isSound, isFull, problemCount, problems: [{place: text, key: text or null, text: \
+            text}] (the first 100), peersChecked, contactsChecked, sqliteVersion: text, isAffectedByWALReset}
             """)
 
     @Flag(help: "Also derive every key from its id again, and compare indexes with their tables.")

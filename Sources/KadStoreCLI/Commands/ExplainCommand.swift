@@ -15,8 +15,13 @@ struct ExplainCommand: AsyncParsableCommand {
               kadstore explain 12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf
               kadstore explain 3fa94c21d0 --json
 
-            JSON: {version, id, key, verdict: "dialled" | "on-trial" | "waits" | "unreachable", changesAtMs (null unless \
-            it waits), text: [the lines], facts: [{fact, ...}]}
+            JSON: {version, id: text, key: text, verdict: "dialled" or "on-trial" or "waits" or "unreachable", \
+            changesAtMs or null (unless it waits), text: [text] (the lines), facts: [fact]}
+            fact = {fact: "never-dialled"} or {fact: "answered", lastMs, times} or {fact: "no-address"} or {fact: \
+            "addresses-waiting", count, of} or {fact: "failed", class: text, times, lastMs} or {fact: "streak", \
+            atLastFailureMilli, nowMilli} or {fact: "backoff", waitMs, class: text} or {fact: "breaker-open", openings, \
+            sinceMs or null} or {fact: "trial-under-way"} or {fact: "outcomes", failures, of} or {fact: "held", class: \
+            text, atMs, isWitnessed} or {fact: "contact", identity: text, bucket, isLive}
             """)
 
     @Argument(help: "The peer.")

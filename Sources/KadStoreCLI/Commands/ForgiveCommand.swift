@@ -14,7 +14,7 @@ struct ForgiveCommand: AsyncParsableCommand {
               kadstore forgive 12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf
               kadstore forgive --all
 
-            JSON: {version, forgiven}: how many peers had something to forgive.
+            JSON: {version, forgiven (how many peers had something to forgive)}
             """)
 
     @Argument(help: "The peers.")

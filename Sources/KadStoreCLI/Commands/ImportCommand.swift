@@ -20,11 +20,14 @@ struct ImportCommand: AsyncParsableCommand {
               kadstore import --dry-run visits.ndjson
               kadstore import --db copy.db --restore backup.jsonl
 
-            JSON: {version, path, isDryRun, isNew, network, scope, files: [{name, format, records, peers: {added, \
-            updated, unchanged}, candidates: {same}, rejected: {reason: count}, rejections: [{line or offset, \
-            reason, excerpt}] (the first 20), unroutableAddresses, surplusAddresses, ownRecords, impossibleStamps, \
-            fault, error}]}, or with --restore {version, path, isDryRun, isNew, network, scope, restored: {peers, \
-            candidates, tombstones, identities, buckets, heldFailures, sessions, lookups}}
+            JSON: {version, path: text, isDryRun, isNew, network: text, scope: "public" or "private", files: [{name: \
+            text, format: text, records, peers: counts, candidates: counts, rejected: {REASON: integer}, rejections: \
+            [{line? (in a text), offset? (in other files), reason: text, excerpt: text or null}] (the first 20), \
+            unroutableAddresses, surplusAddresses, damagedPeers, ownRecords, impossibleStamps, fault: text or null} or \
+            {name: text, error: text}]}
+            JSON with --restore: {version, path: text, isDryRun, isNew, network: text, scope: "public" or "private", \
+            restored: {peers, candidates, tombstones, identities, buckets, heldFailures, sessions, lookups}}
+            counts = {added, updated, unchanged}
             """)
 
     @Argument(help: "The files; - is standard input.", completion: .file())

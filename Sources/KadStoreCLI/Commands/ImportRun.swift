@@ -126,7 +126,7 @@ struct ImportRun: Sendable {
                 taken += report.taken
                 if !report.isComplete { isComplete = false }
             } catch  where !Self.isInterruption(error) {
-                Messages.error("\(error)")
+                Messages.error("\(CommandError.suggesting(for: error))")
                 failures.append(ExitStatus(error))
                 files.append(.object(["name": .string(file), "error": .string("\(error)")]))
             }

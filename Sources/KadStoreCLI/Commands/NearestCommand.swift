@@ -17,8 +17,8 @@ struct NearestCommand: AsyncParsableCommand {
               kadstore nearest 0x3fa9 --dialable --answered-since 1d
               kadstore nearest Quantum --as text --json
 
-            JSON: {version, target: {text, kind, key}, peers: [{id, key, commonPrefixBits, addresses: [text]}], \
-            isExact, rowsRead, seeks, rowsRejected}
+            JSON: {version, target: {text: text, kind: "peer-id" or "key" or "text", key: text}, peers: [{id: text, key: \
+            text, commonPrefixBits, addresses: [text]}], isExact, rowsRead, seeks, rowsRejected}
             """)
 
     @Argument(help: "A peer id, a key in hexadecimal, or text to hash.")

@@ -18,11 +18,9 @@ struct PeersCommand: AsyncParsableCommand {
               kadstore peers --near "hello world" --bucket 3
               kadstore peers 3fa94c21d0
 
-            JSON: {version, peers: [peer], isComplete}, or with PEER {version, peer}. A peer is {id, key, standing, \
-            firstSeenMs, lastSeenMs, lastOkMs, successes, rttUs, rttVarUs, daysSeen, agent, protocols, source, \
-            addresses: [{address, firstSeenMs, lastSeenMs, lastOkMs, failures, source}], failures: [{address, class, \
-            count, firstAtMs, lastAtMs}], backoff: {notBeforeMs, waitMs, remainingMs, streakMilli, streakAtMs, \
-            lastClass, breaker, openings, openedAtMs, trials, outcomes}}; what is unknown is null.
+            JSON: {version, peers: [peer], isComplete}
+            JSON with PEER: {version, peer: peer}
+            \(PeerView.jsonShape)
             """)
 
     @Argument(help: "The peer to show.")

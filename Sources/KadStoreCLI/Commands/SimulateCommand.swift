@@ -19,10 +19,12 @@ struct SimulateCommand: AsyncParsableCommand {
               kadstore simulate lookups --nodes 100000 --seeds 5 --alpha 3 --alpha 10 --dead 20
               kadstore simulate --seeds 10 --json > report.json
 
-            JSON: {version, nodes, lookups, seeds, experiments: [{name, title, traces: [fingerprint of each seed], \
-            rows: [{name, figures: {NAME: {unit, mean, median, least, greatest, seeds}}}], goals: [{title, row, \
-            figure, bound ("atMost" or "atLeast"), limit, value or null, isMet or null}]}]}; a unit is count, \
-            milliseconds, bytes or share
+            JSON: {version, nodes, lookups, seeds: [integer], experiments: [{name: text, title: text, traces: [text] (a \
+            fingerprint of each seed), rows: [{name: text, figures: {NAME: {unit: "count" or "milliseconds" or "bytes" \
+            or "share", mean: number, median: number, least: number, greatest: number, seeds}}}], goals: [{title: text, \
+            row: text, figure: text, bound: "atMost" or "atLeast", limit: number, value: number or null, isMet or \
+            null}]}]}
+            JSON with --list: {version, experiments: [{name: text, title: text, goals}]}
             """)
 
     @Argument(help: ArgumentHelp("The experiments to run; --list names them.", valueName: "experiment"))

@@ -11,13 +11,16 @@ struct StatsCommand: AsyncParsableCommand {
               kadstore stats
               kadstore stats --db lab.db --json
 
-            JSON: {version, path, network: {name, scope, keyDerivation, keyBits}, createdAtMs, peerCap, peers, \
-            answered, unverified, failing, backedOff, openBreakers, heldFailures, addresses, peersWithoutAddress, \
-            candidates, tombstones, identities, contacts, replacements, firstSeenMs, lastSeenMs, lastOkMs, rttUs: \
-            {count, p10, p50, p90, p99} or null, failures: [{class, count}], sources, agents, protocolSets: [{name, \
-            count}] (the 10 most frequent), onlineMs, lookups: {count, queries, answers, failures, timeouts, skipped, \
-            ends: [{reason, count}], recent: {count, durationMs, queries, timeouts, hops: {p50, p90, p99} or null} \
-            (the last 1,024)}, fileBytes, logBytes, bytesPerPeer, schema}
+            JSON: {version, path: text, network: {name: text, scope: "public" or "private", keyDerivation: text, \
+            keyBits}, createdAtMs, peerCap, peers, answered, unverified, failing, backedOff, openBreakers, \
+            heldFailures, addresses, peersWithoutAddress, candidates, tombstones, identities, contacts, replacements, \
+            firstSeenMs or null, lastSeenMs or null, lastOkMs or null, rttUs: {count, p10, p50, p90, p99} or null, \
+            failures: [{class: text, count}], sources: [named], agents: [named], protocolSets: [named], onlineMs, \
+            lookups: {count, queries, answers, failures, timeouts, skipped, ends: [{reason: text, count}], recent: \
+            {count, durationMs: spread or null, queries: spread or null, timeouts: spread or null, hops: spread or \
+            null} (the last 1,024)}, fileBytes, logBytes, bytesPerPeer: number or null, schema}
+            named = {name: text, count} (the 10 most frequent)
+            spread = {p50, p90, p99}
             """)
 
     @OptionGroup var output: OutputOptions

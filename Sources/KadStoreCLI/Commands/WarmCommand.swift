@@ -18,8 +18,8 @@ struct WarmCommand: AsyncParsableCommand {
               kadstore warm --dry-run
               kadstore warm --dry-run --near 12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf --limit 30
 
-            JSON: {version, identity: {number, id, label} or null, key, contacts, leftOut, probes: \
-            [{id, key, tier, bucket, dueMs, reason}]}
+            JSON: {version, identity: {number, id: text, label: text} or null, key: text, contacts, leftOut, probes: \
+            [{id: text, key: text, tier: text, bucket, dueMs, reason: text}]}
             """)
 
     @Flag(help: "Print the plan. Without a node there is nobody to carry it out, so this is required.")

@@ -10,12 +10,40 @@ enum FileStatus {
     /// Whether there is anything under this name.
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// Which file it is, whatever it is called.
+    struct Identity: Hashable, Sendable {
+        let device: UInt64
+        let number: UInt64
+    }
+
+    /// The file under a name; nil when there is none.
+    static func identity(of path: String) -> Identity? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return Identity(
+            device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(truncatingIfNeeded: status.st_ino))
+    }
+
     /// Whether both names stand for one file.
     static func isSame(_ left: String, _ right: String) -> Bool {
-        var first = stat()
-        var second = stat()
-        guard stat(left, &first) == 0, stat(right, &second) == 0 else { return false }
-        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+        guard let first = identity(of: left), let second = identity(of: right) else { return false }
+        return first == second
+    }
+}
+
+extension FileStatus {
+    /// The names in a folder, in no order, at most `limit`; none where it cannot be read.
+    static func names(in folder: String, limit: Int = .max) -> [String] {
+        guard let directory = opendir(folder) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while names.count < limit, let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
     }
 }
 
@@ -34,15 +62,7 @@ enum TemporaryFolder {
 
     /// Takes away a folder that holds files alone.
     private static func remove(_ folder: String) {
-        if let directory = opendir(folder) {
-            while let entry = readdir(directory) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                if name != "." && name != ".." { unlink("\(folder)/\(name)") }
-            }
-            closedir(directory)
-        }
+        for name in FileStatus.names(in: folder) { unlink("\(folder)/\(name)") }
         rmdir(folder)
     }
 }

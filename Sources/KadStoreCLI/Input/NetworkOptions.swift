@@ -38,10 +38,11 @@ struct NetworkOptions: ParsableArguments {
             return known
         }
         guard let name, let keyDerivation else {
-            throw CommandError.usage(
+            throw CommandError.notThere(
                 "'\(name ?? "")' is none of the known networks "
                     + "(\(Network.known.map(\.name).joined(separator: ", "))): say how its keys are derived with "
-                    + "--key-derivation sha256 or identity.")
+                    + "--key-derivation sha256 or identity.",
+                suggestions: Suggestions.names(like: name ?? "", among: Network.known.map(\.name)), status: .usage)
         }
         return try Network(
             name: name, derivation: keyDerivation, keyBits: keyBits ?? 256,

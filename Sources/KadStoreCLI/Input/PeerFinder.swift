@@ -71,7 +71,17 @@ struct PeerFinder {
         // What was not looked at could match as well.
         if matches.count == 1, next == nil { return matches[0] }
         if matches.count > 1 { throw ambiguous(text, matches) }
-        throw CommandError.noSuchPeer(text, suggestions: matches.map(name) + similar.map(\.id))
+        let slips = matches.isEmpty && similar.isEmpty ? try keySlips(text) : []
+        throw CommandError.noSuchPeer(text, suggestions: matches.map(name) + similar.map(\.id) + slips)
+    }
+
+    /// Peers whose keys were mistyped, each with the key that was meant as far as it was typed.
+    private func keySlips(_ text: String) throws -> [String] {
+        try KeySlips(store: store).peers(like: text, count: Self.suggestionCount).map { record in
+            let key = record.key.hex(byteCount: store.network.keyByteCount)
+            let id = name(record)
+            return key == id ? id : "\(key.prefix(max(10, text.utf8.count)))  \(id)"
+        }
     }
 
     private func ambiguous(_ text: String, _ matches: [PeerRecord]) -> CommandError {

@@ -78,7 +78,18 @@ extension PeerView {
 }
 
 extension PeerView {
-    /// A peer with all its history. Members that end in `Ms` are Unix milliseconds, in `Us` microseconds.
+    /// The shape of ``json(_:)``, for the help of the commands that print it.
+    static let jsonShape = """
+        peer = {id: text, key: text, standing: "answered" or "unverified" or "failing", firstSeenMs, lastSeenMs, \
+        lastOkMs or null, successes, rttUs or null, rttVarUs or null, daysSeen (bit i: seen i days before the last day), \
+        agent: text or null, protocols: [text], source: text or null, addresses: [{address: text, firstSeenMs, \
+        lastSeenMs, lastOkMs or null, failures, source: text or null}], failures: [{address: text or null, class: text, \
+        count, firstAtMs, lastAtMs}], backoff: {notBeforeMs or null, waitMs, remainingMs, streakMilli, streakAtMs, \
+        lastClass: text, breaker: "closed" or "open" or "half-open", openings, openedAtMs or null, trials, outcomes: \
+        text (+ and -, the oldest first)} or null}
+        """
+
+    /// A peer with all its history.
     func json(_ record: PeerRecord) -> JSON {
         .object([
             "id": .string(id(record.id)), "key": .string(key(record.key)),

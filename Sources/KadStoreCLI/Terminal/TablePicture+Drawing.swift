@@ -4,10 +4,15 @@ import Kademlia
 extension TablePicture {
     func lines(_ terminal: Terminal, now: Instant) -> [String] {
         guard !buckets.isEmpty else { return title(terminal) + ["no buckets"] }
+        return title(terminal) + [""] + rows(terminal, now: now) + [""] + legend(terminal)
+    }
+
+    /// The buckets alone: a heading, and a line each.
+    func rows(_ terminal: Terminal, now: Instant) -> [String] {
         var table = TextTable(columns, terminal: terminal)
         let rows = buckets.map { row($0, terminal, now) }
         table.layOut(rows)
-        return title(terminal) + ["", table.header] + rows.map(table.line) + [""] + legend(terminal)
+        return [table.header] + rows.map(table.line)
     }
 
     private func title(_ terminal: Terminal) -> [String] {
@@ -65,7 +70,8 @@ extension TablePicture {
         return TextTable.Cell(runs: drawn + [(free, .dim)])
     }
 
-    private func legend(_ terminal: Terminal) -> [String] {
+    /// What the symbols mean.
+    func legend(_ terminal: Terminal) -> [String] {
         var entries = Health.allCases.map { (symbol: $0.symbol(terminal), text: $0.text, ink: $0.ink) }
         entries.append((Self.free(terminal), "free", .dim))
         var lines = [""]
@@ -116,6 +122,13 @@ extension TablePicture.Health {
 }
 
 extension TablePicture {
+    /// The shape of ``json``, for the help of the commands that print it.
+    static let jsonShape = """
+        table = {identity: {number, id: text, label: text} or null, key: text, k, buckets: [{index, isLast, known or \
+        null, fresh, answered, unverified, failing, replacements or null, refreshedAtMs or null, newestSeenMs or \
+        null}]} (a bucket's four states count its contacts)
+        """
+
     var json: JSON {
         .object([
             "identity": identity.map { identity in
