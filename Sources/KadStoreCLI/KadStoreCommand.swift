@@ -24,7 +24,8 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore nearest "hello world"           the peers nearest to a key
               kadstore peers --answered --since 6h     who answered, seen lately
               kadstore buckets                         a picture of the table
-              kadstore export backup.jsonl             everything, as text
+              kadstore export peers.jsonl              everything, as text
+              kadstore backup backup.db                a copy that was checked, while a node writes
               kadstore simulate --list                 questions to a simulated network
 
             EXIT STATUS:
@@ -40,7 +41,8 @@ struct KadStoreCommand: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
             ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, CheckCommand.self,
-            ImportCommand.self, ExportCommand.self, SimulateCommand.self,
+            ImportCommand.self, ExportCommand.self, BackupCommand.self, RestoreCommand.self, MigrateCommand.self,
+            PruneCommand.self, VacuumCommand.self, CheckpointCommand.self, SimulateCommand.self,
         ])
 
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }
