@@ -9,6 +9,9 @@ public struct Migration: Sendable {
     public let name: String
     /// The file's bytes.
     public let sql: [UInt8]
+    /// Whether it changes rows that are there, rather than adding tables and columns beside them: then a backup is made
+    /// first, and nobody is upgraded unasked.
+    public var rewritesData = false
 
     /// Every migration, oldest first, without gaps.
     public static let all = [

@@ -171,8 +171,11 @@ public struct StoreOptions: Sendable {
     public var queueLimit = 16_384
     /// How often commits are synced to the medium, in milliseconds: the most that a loss of power takes.
     public var syncMilliseconds = 30_000
-    /// How long to wait for another process's write lock, in milliseconds.
+    /// How long to wait for another process's write lock, in milliseconds; 0 asks once.
     public var waitMilliseconds = 5_000
+    /// For ``OpenMode/readOnly``: also leave the log as it is. Without it, whoever is the last to close a store empties
+    /// the log into the file, as any other connection would.
+    public var leavesFilesAlone = false
     /// The log is copied into the database file when it holds this many pages of 4 KiB.
     public var checkpointFrames = 4_096
     /// The page cache of each connection. At 10^7 peers 2 MiB cost 40 % against 64 MiB.

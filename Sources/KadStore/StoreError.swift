@@ -18,11 +18,14 @@ public enum StoreError: Error, Hashable, Sendable {
     case corrupt(path: String, detail: String)
     /// Another process held the write lock for the whole waiting time.
     case locked(path: String, waitedMilliseconds: Int)
+    /// Another connection has the file open, of another process or of this one: what is to be done needs it alone.
+    /// `holders` are processes that have it open, as far as the system says.
+    case inUse(path: String, holders: [Int32], waitedMilliseconds: Int)
     /// The file, its folder or the way it was opened does not allow writing.
     case readOnly(path: String)
     /// Written by a later version of this software.
     case newerSchema(path: String, found: Int, supported: Int)
-    /// An older schema, opened for reading only.
+    /// An older schema, opened for reading only; or one whose upgrade rewrites data, which opening does not do unasked.
     case olderSchema(path: String, found: Int, supported: Int)
     /// A migration in the file is not the one that this software has under the same number.
     case foreignMigration(path: String, version: Int, name: String)
@@ -34,6 +37,12 @@ public enum StoreError: Error, Hashable, Sendable {
     case backlog(limit: Int)
     /// `import --restore` and the like into a store that has peers.
     case notEmpty(path: String)
+    /// A file that would be replaced is there.
+    case exists(path: String)
+    /// A file that must not be replaced, and why.
+    case notReplaceable(path: String, reason: String)
+    /// A check of a whole store, or of a copy of one, found problems; the text is the first of them.
+    case unsound(path: String, problems: Int, first: String)
     /// The store has been closed.
     case closed
     /// A value that makes no sense; the text says which.
@@ -49,11 +58,12 @@ public enum StoreError: Error, Hashable, Sendable {
 
     init(_ error: SQLiteError, path: String) {
         switch error.code {
-        case 5, 6: self = .locked(path: path, waitedMilliseconds: 5_000)
+        case 5, 6: self = .locked(path: path, waitedMilliseconds: error.waitedMilliseconds)
         case 8: self = .readOnly(path: path)
         case 11: self = .corrupt(path: path, detail: error.message)
         // Our own statements on our own schema: what SQLite does not find or does not accept there is damage.
         case 1, 19: self = .corrupt(path: path, detail: error.message)
+        case 9: self = .interrupted(done: 0)
         case 13: self = .diskFull(path: path)
         case 10 where error.systemError == ENOSPC || error.systemError == EDQUOT: self = .diskFull(path: path)
         case 14 where error.systemError == ENOENT: self = .notFound(path: path)
@@ -69,12 +79,16 @@ public enum StoreError: Error, Hashable, Sendable {
     static func mapping<Result>(_ path: String, _ body: () throws -> Result) throws(StoreError) -> Result {
         do {
             return try body()
-        } catch let error as StoreError {
-            throw error
-        } catch let error as SQLiteError {
-            throw StoreError(error, path: path)
         } catch {
-            throw .invalidArgument("\(error)")
+            throw of(error, path: path)
+        }
+    }
+
+    static func of(_ error: any Error, path: String) -> StoreError {
+        switch error {
+        case let error as StoreError: error
+        case let error as SQLiteError: StoreError(error, path: path)
+        default: .invalidArgument("\(error)")
         }
     }
 }
@@ -92,7 +106,11 @@ extension StoreError: CustomStringConvertible {
         case .corrupt(let path, let detail):
             "\(path): the database is damaged (\(detail)). Make a copy, run 'kadstore check' on it, and restore a backup."
         case .locked(let path, let waited):
-            "\(path): another process has been writing for \(waited) ms. Try again when it is done."
+            "\(path): another process is writing (waited \(waited) ms). Try again when it is done."
+        case .inUse(let path, let holders, let waited):
+            "\(path): another program has it open"
+                + (holders.isEmpty ? "" : " (process \(holders.map { "\($0)" }.joined(separator: ", ")))")
+                + ", and this needs the file alone (waited \(waited) ms). Stop the program, or wait until it is done."
         case .readOnly(let path):
             "\(path): cannot be written. Check the permissions of the file and of its folder."
         case .newerSchema(let path, let found, let supported):
@@ -100,7 +118,7 @@ extension StoreError: CustomStringConvertible {
                 + "Update kadstore; the file was left as it is."
         case .olderSchema(let path, let found, let supported):
             "\(path): has schema \(found), this kadstore reads \(supported). "
-                + "Upgrade it with 'kadstore init --db \(path)', or open it once for writing."
+                + "Upgrade it with 'kadstore migrate --db \(path)'."
         case .foreignMigration(let path, let version, let name):
             "\(path): its schema change \(version) ('\(name)') is not the one this kadstore has under that number: "
                 + "the file comes from a modified version. It was left as it is."
@@ -112,7 +130,14 @@ extension StoreError: CustomStringConvertible {
         case .backlog(let limit):
             "\(limit) writes are waiting already. Wait for the store to catch up, or drop this one."
         case .notEmpty(let path):
-            "\(path): has peers already. Restore into a new file."
+            "\(path): has peers already. Restore into a new file; 'kadstore restore --force' replaces a store by a backup."
+        case .exists(let path):
+            "\(path): is there already. Name another file, or replace it with --force."
+        case .notReplaceable(let path, let reason):
+            "\(path): cannot be replaced: \(reason). Name another file."
+        case .unsound(let path, let problems, let first):
+            "\(path): \(problems == 1 ? "1 problem" : "\(problems) problems"), the first: \(first). "
+                + "'kadstore check --full' names them."
         case .closed: "The store has been closed."
         case .invalidArgument(let reason): reason
         case .invalidRecord(let reason): reason

@@ -32,7 +32,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         switch self {
         case .success: "done"
         case .negative: "the answer is no: problems were found, a goal was missed, or the store has no such peer"
-        case .partlyDone: "partly done: records were rejected, or the command was interrupted"
+        case .partlyDone: "partly done: records were rejected, something was left, or the command was interrupted"
         case .usage: "the command line is wrong"
         case .badData: "an input or the database is damaged or not what it should be"
         case .noInput: "there is no such file or store"
@@ -60,12 +60,12 @@ extension ExitStatus {
     private static func status(of error: StoreError) -> ExitStatus {
         switch error {
         case .notFound: .noInput
-        case .notAStore, .corrupt, .invalidRecord, .emptyDatabase: .badData
-        case .locked, .backlog: .tryAgain
+        case .notAStore, .corrupt, .invalidRecord, .emptyDatabase, .unsound: .badData
+        case .locked, .inUse, .backlog: .tryAgain
         case .readOnly: .noPermission
         case .newerSchema, .olderSchema, .foreignMigration, .networkMismatch: .configuration
         case .diskFull: .inputOutput
-        case .notEmpty: .cannotCreate
+        case .notEmpty, .exists, .notReplaceable: .cannotCreate
         case .closed: .internalError
         case .invalidArgument: .usage
         case .interrupted: .partlyDone
@@ -93,6 +93,7 @@ extension ExitStatus {
         case EACCES, EPERM, EROFS: .noPermission
         case ENOENT, ENOTDIR, EISDIR: creating ? .cannotCreate : .noInput
         case EEXIST: .cannotCreate
+        case ENAMETOOLONG: creating ? .cannotCreate : .noInput
         default: .inputOutput
         }
     }
@@ -122,6 +123,12 @@ enum CommandError: Error, Hashable, Sendable {
     case interrupted(String)
     /// Some files were imported, others were not, or not all of their records; what is wrong has been printed.
     case partlyImported
+    /// Something that must not be replaced unasked is there.
+    case refused(String)
+    /// The log could not be emptied: somebody reads from it.
+    case logNotEmptied
+    /// A damaged store was copied because that was asked for; the text is the first problem.
+    case copiedWithProblems(String)
     /// Peers whose rows are damaged were left out.
     case damagedPeers(Int)
     /// Rows that are damaged were counted as far as they can be read.
@@ -136,8 +143,9 @@ enum CommandError: Error, Hashable, Sendable {
         case .notThere(_, _, let status): status
         case .noSuchPeer, .ambiguousPeer, .problemsFound, .goalsMissed: .negative
         case .output: .inputOutput
+        case .refused: .cannotCreate
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
-        case .interrupted, .partlyImported, .damagedPeers, .damagedRows: .partlyDone
+        case .interrupted, .partlyImported, .damagedPeers, .damagedRows, .logNotEmptied, .copiedWithProblems: .partlyDone
         case .nothingImported(let status): status
         }
     }
@@ -146,7 +154,7 @@ enum CommandError: Error, Hashable, Sendable {
 extension CommandError: CustomStringConvertible {
     var description: String {
         switch self {
-        case .usage(let text), .notUnderstood(let text), .interrupted(let text): text
+        case .usage(let text), .notUnderstood(let text), .interrupted(let text), .refused(let text): text
         case .noSuchPeer(let text, let suggestions):
             "no peer '\(text)' in the store." + Self.list(suggestions, "Did you mean")
         case .notThere(let text, let suggestions, _): text + Self.list(suggestions, "Did you mean")
@@ -157,6 +165,9 @@ extension CommandError: CustomStringConvertible {
         case .output(let code): "cannot write to standard output: \(String(cString: strerror(code)))."
         case .cannotCreate(let path, let code): "\(path): cannot be created: \(String(cString: strerror(code)))."
         case .partlyImported: "not everything was imported."
+        case .logNotEmptied:
+            "the log could not be emptied: another process is reading from it. Run 'kadstore checkpoint' again later."
+        case .copiedWithProblems(let first): "the store was copied as it is, damaged: \(first)"
         case .damagedPeers(let count):
             "\(count) peers were left out: their rows in the store are damaged. 'kadstore check' names them."
         case .damagedRows(let count):

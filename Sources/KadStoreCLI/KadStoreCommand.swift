@@ -25,8 +25,9 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore peers --answered --since 6h     who answered, seen lately
               kadstore buckets                         a picture of the table
               kadstore report --output report.html     all of it on one page, in pictures
-              kadstore export backup.jsonl             everything, as text
               kadstore watch                           a node at work
+              kadstore export peers.jsonl              everything, as text
+              kadstore backup backup.db                a copy that was checked, while a node writes
               kadstore simulate --list                 questions to a simulated network
 
             JSON:
@@ -47,10 +48,24 @@ struct KadStoreCommand: AsyncParsableCommand {
               LC_ALL, LANG    without UTF-8 in them, output is ASCII alone
             """,
         version: "0.1.0",
-        subcommands: [
-            InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
-            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, ReportCommand.self,
-            WatchCommand.self, CheckCommand.self, ImportCommand.self, ExportCommand.self, SimulateCommand.self,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Looking at peers:",
+                subcommands: [
+                    NearestCommand.self, PeersCommand.self, BucketsCommand.self, StatsCommand.self, ReportCommand.self,
+                    WatchCommand.self,
+                ]),
+            CommandGroup(
+                name: "Files of peers:", subcommands: [ImportCommand.self, ExportCommand.self]),
+            CommandGroup(
+                name: "Whom a node asks:",
+                subcommands: [ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, SimulateCommand.self]),
+            CommandGroup(
+                name: "The database:",
+                subcommands: [
+                    InitCommand.self, CheckCommand.self, BackupCommand.self, RestoreCommand.self, MigrateCommand.self,
+                    PruneCommand.self, VacuumCommand.self, CheckpointCommand.self,
+                ]),
         ])
 
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }

@@ -108,14 +108,8 @@ extension NodeEngine {
 
     /// A dropped peer leaves what gossip must not wash away.
     private func drop(_ record: PeerRecord) {
-        let stone = record.backoff.map { backoff in
-            Tombstone(
-                key: record.key, droppedAt: now, streakMilli: backoff.streakMilli,
-                lastClass: backoff.lastClass, notBefore: backoff.notBefore,
-                waitMilliseconds: backoff.waitMilliseconds)
-        }
         outage.forget(record.key)
         trials.remove(record.key)
-        remember(.forgotten(record.peer, leaving: stone))
+        remember(.forgotten(record.peer, leaving: Tombstone(of: record, at: now)))
     }
 }

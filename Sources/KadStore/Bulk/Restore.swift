@@ -34,9 +34,7 @@ extension Store {
                 try writer.commitPending()
                 let count = try writer.transaction { records in
                     let connection = records.reader.connection
-                    for table in Self.contents where try connection.integer(table) != 0 {
-                        throw StoreError.notEmpty(path: path)
-                    }
+                    guard try !Self.hasContents(connection) else { throw StoreError.notEmpty(path: path) }
                     var count = 0
                     while let item = try next() {
                         try records.insert(item)
@@ -58,7 +56,12 @@ extension Store {
         }
     }
 
-    /// What must be empty.
+    /// Whether a store holds anything that a node or a person would miss.
+    static func hasContents(_ connection: Connection) throws(SQLiteError) -> Bool {
+        for table in contents where try connection.integer(table) != 0 { return true }
+        return false
+    }
+
     private static let contents: [StaticString] = [
         "SELECT EXISTS (SELECT 1 FROM peer)", "SELECT EXISTS (SELECT 1 FROM candidate)",
         "SELECT EXISTS (SELECT 1 FROM tombstone)", "SELECT EXISTS (SELECT 1 FROM identity)",

@@ -69,7 +69,7 @@ extension Store {
     public func statistics() async throws(StoreError) -> Statistics {
         if let writer { _ = try await writer.perform { try $0.commitPending() } }
         let now = options.now()
-        return try await maintain { reader in
+        return try await maintain { reader, _ in
             var tally = PeerTally(now: now)
             while try tally.page(reader) {}
             return try tally.statistics(reader)
@@ -78,18 +78,11 @@ extension Store {
 
     /// Runs a long read on the maintenance queue: never on Swift's cooperative threads, never in the writer's way.
     func maintain<Result: Sendable>(
-        _ body: @escaping @Sendable (RecordReader) throws -> Result
+        _ body: @escaping @Sendable (RecordReader, Cancellation) throws -> Result
     ) async throws(StoreError) -> Result {
-        let outcome: Swift.Result<Result, StoreError> = await withCheckedContinuation { continuation in
-            maintenance.async { [readers] in
-                do throws(StoreError) {
-                    continuation.resume(returning: .success(try readers.withReader(body)))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
+        try await Cancellation.run(on: maintenance, path: path) { [readers] cancellation in
+            try readers.withReader { try body($0, cancellation) }
         }
-        return try outcome.get()
     }
 }
 

@@ -24,7 +24,7 @@ extension Store {
     @discardableResult
     public func recount() async throws(StoreError) -> Int {
         guard let writer else { throw .readOnly(path: path) }
-        let difference = try await maintain { reader in
+        let difference = try await maintain { reader, _ in
             try reader.connection.integer(
                 """
                 SELECT (SELECT count(*) FROM peer) - ifnull((SELECT min(max(0, peers), 1 << 62) FROM tally), 0)

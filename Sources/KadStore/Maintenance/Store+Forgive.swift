@@ -112,7 +112,7 @@ extension RecordWriter {
 }
 
 extension Sequence {
-    fileprivate func count(where isCounted: (Element) throws -> Bool) rethrows -> Int {
+    func count(where isCounted: (Element) throws -> Bool) rethrows -> Int {
         try reduce(0) { try isCounted($1) ? $0 + 1 : $0 }
     }
 }

@@ -13,26 +13,23 @@ final class ReaderPool: Sendable {
     private let path: String
     private let access: Connection.Access
     private let network: Network
-    private let cacheKibibytes: Int
-    private let keep: Int
+    private let options: StoreOptions
     private let idle = Mutex(Idle())
 
-    /// - Parameter keep: connections that stay open while nobody reads.
-    init(path: String, access: Connection.Access, network: Network, cacheKibibytes: Int, keep: Int) throws(StoreError) {
+    init(path: String, access: Connection.Access, network: Network, options: StoreOptions) throws(StoreError) {
         self.path = path
         self.access = access
         self.network = network
-        self.cacheKibibytes = cacheKibibytes
-        self.keep = keep
+        self.options = options
         let first = try open()
         idle.withLock { $0.readers.append(first) }
     }
 
     private func open() throws(StoreError) -> sending RecordReader {
         try StoreError.mapping(path) {
-            let connection = try Connection(path: path, access: access)
+            let connection = try Connection(path: path, access: access, waitMilliseconds: options.waitMilliseconds)
             try connection.execute("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA foreign_keys = ON")
-            try connection.execute("PRAGMA cache_size = -\(cacheKibibytes)")
+            try connection.execute("PRAGMA cache_size = -\(options.cacheKibibytes)")
             return RecordReader(connection, network: network)
         }
     }
@@ -58,7 +55,7 @@ final class ReaderPool: Sendable {
 
     private func giveBack(_ reader: RecordReader) {
         let loan = Loan(reader: reader, isClosed: false)
-        let keep = keep
+        let keep = options.readerCount
         idle.withLock { idle in
             guard !idle.isClosed, idle.readers.count < keep, let reader = loan.reader else { return }
             idle.readers.append(reader)

@@ -15,14 +15,15 @@ final class Connection {
     }
 
     let path: String
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
+    private let busyWait: BusyWait
     private var statements: [StaticString.Identity: Statement] = [:]
     private var begin = PreparedOnce()
     private var commit = PreparedOnce()
     /// Pages in the log after the last commit of this connection, kept up to date by SQLite's hook.
     private let frames: UnsafeMutablePointer<Int32>
 
-    init(path: String, access: Access, busyTimeoutMilliseconds: Int32 = 5_000) throws(SQLiteError) {
+    init(path: String, access: Access, waitMilliseconds: Int = 5_000) throws(SQLiteError) {
         self.path = path
         // SQLite gives names like ":memory:" and "file:..." meanings of their own: here they are names of files.
         let path = path.hasPrefix("/") ? path : "./" + path
@@ -49,7 +50,8 @@ final class Connection {
         handle = opened
         frames = .allocate(capacity: 1)
         frames.initialize(to: 0)
-        sqlite3_busy_timeout(handle, busyTimeoutMilliseconds)
+        busyWait = BusyWait(limitMilliseconds: waitMilliseconds)
+        busyWait.install(on: handle)
         _ = kadstore_set_defensive(handle)
         sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.maximumLength)
     }
@@ -84,32 +86,39 @@ final class Connection {
 }
 
 extension Connection {
-    static func error(_ code: Int32, _ handle: OpaquePointer?, _ statement: String) -> SQLiteError {
+    static func error(
+        _ code: Int32, _ handle: OpaquePointer?, _ statement: String, waitedMilliseconds: Int = 0
+    ) -> SQLiteError {
         guard let handle else {
             return SQLiteError(code: code, message: String(cString: sqlite3_errstr(code)), statement: statement)
         }
         return SQLiteError(
             code: code, message: String(cString: sqlite3_errmsg(handle)), statement: statement,
-            systemError: sqlite3_system_errno(handle))
+            systemError: sqlite3_system_errno(handle), waitedMilliseconds: waitedMilliseconds)
+    }
+
+    /// What went wrong when `statement` returned `code`.
+    func failure(_ code: Int32, _ statement: String) -> SQLiteError {
+        Self.error(code, handle, statement, waitedMilliseconds: busyWait.waitedMilliseconds)
     }
 
     /// Runs one or more statements that return nothing of interest.
     func execute(_ sql: String) throws(SQLiteError) {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
-        guard code == SQLITE_OK else { throw Self.error(code, handle, sql) }
+        guard code == SQLITE_OK else { throw failure(code, sql) }
     }
 
     /// The statement for a literal, prepared at its first use and kept.
     func statement(_ sql: StaticString) throws(SQLiteError) -> Statement {
         if let prepared = statements[sql.identity] { return prepared }
-        let prepared = try Statement(handle, sql.description, persistent: true)
+        let prepared = try Statement(handle, sql.description, busyWait, persistent: true)
         statements[sql.identity] = prepared
         return prepared
     }
 
     /// Prepares a statement for one use.
     func prepare(_ sql: String) throws(SQLiteError) -> Statement {
-        try Statement(handle, sql, persistent: false)
+        try Statement(handle, sql, busyWait, persistent: false)
     }
 
     /// Rows changed by the last statement.
@@ -174,14 +183,19 @@ extension Connection {
     var logFrames: Int { Int(frames.pointee) }
 
     /// Moves log pages into the database file as far as readers allow, without waiting for anyone.
-    func checkpoint(truncating: Bool) throws(SQLiteError) {
+    ///
+    /// - Returns: pages in the log and, of them, those that are in the file now; both 0 when the log was emptied.
+    @discardableResult
+    func checkpoint(truncating: Bool) throws(SQLiteError) -> (log: Int, moved: Int) {
         let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
-        sqlite3_busy_timeout(handle, 0)
-        defer { sqlite3_busy_timeout(handle, 5_000) }
-        let code = sqlite3_wal_checkpoint_v2(handle, nil, mode, nil, nil)
-        guard code & 0xff == SQLITE_OK || code & 0xff == SQLITE_BUSY else {
-            throw Self.error(code, handle, "checkpoint")
-        }
+        let limit = busyWait.limitMilliseconds
+        busyWait.limitMilliseconds = 0
+        defer { busyWait.limitMilliseconds = limit }
+        var log: Int32 = 0
+        var moved: Int32 = 0
+        let code = sqlite3_wal_checkpoint_v2(handle, nil, mode, &log, &moved)
+        guard code & 0xff == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw failure(code, "checkpoint") }
+        return (Int(max(0, log)), Int(max(0, moved)))
     }
 }
 

@@ -34,7 +34,7 @@ extension Statement {
 
     /// What went wrong when a step returned `code`. Resets the statement.
     func failure(_ code: Int32) -> SQLiteError {
-        let error = Connection.error(code, connection, sql)
+        let error = Connection.error(code, connection, sql, waitedMilliseconds: busyWait.waitedMilliseconds)
         reset()
         return error
     }

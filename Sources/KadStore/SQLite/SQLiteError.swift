@@ -12,13 +12,16 @@ public struct SQLiteError: Error, Hashable, Sendable {
     public let statement: String
     /// The operating system's error number where one is behind it, else 0.
     public let systemError: Int32
+    /// Where another connection's lock was in the way: how long it was waited for, in milliseconds.
+    public let waitedMilliseconds: Int
 
-    init(code: Int32, message: String, statement: String, systemError: Int32 = 0) {
+    init(code: Int32, message: String, statement: String, systemError: Int32 = 0, waitedMilliseconds: Int = 0) {
         self.code = code & 0xff
         extendedCode = code
         self.message = message
         self.statement = statement
         self.systemError = systemError
+        self.waitedMilliseconds = waitedMilliseconds
     }
 }
 

@@ -6,17 +6,22 @@ final class Statement {
     let sql: String
     let connection: OpaquePointer
     let handle: OpaquePointer
+    /// Kept for as long as SQLite may wait for this statement's sake.
+    let busyWait: BusyWait
     /// Where bound keys lie until they are bound anew: spares SQLite a copy of its own for each.
     private let keys: UnsafeMutableRawPointer
     private static let keySlots: Int32 = 3
 
-    init(_ connection: OpaquePointer, _ sql: String, persistent: Bool) throws(SQLiteError) {
+    init(_ connection: OpaquePointer, _ sql: String, _ busyWait: BusyWait, persistent: Bool) throws(SQLiteError) {
         self.sql = sql
         self.connection = connection
+        self.busyWait = busyWait
         let flags = persistent ? UInt32(SQLITE_PREPARE_PERSISTENT) : 0
         var prepared: OpaquePointer?
         let code = sqlite3_prepare_v3(connection, sql, -1, flags, &prepared, nil)
-        guard code == SQLITE_OK, let prepared else { throw Connection.error(code, connection, sql) }
+        guard code == SQLITE_OK, let prepared else {
+            throw Connection.error(code, connection, sql, waitedMilliseconds: busyWait.waitedMilliseconds)
+        }
         handle = prepared
         keys = .allocate(byteCount: Int(Self.keySlots) * Key.byteCount, alignment: 8)
     }

@@ -16,7 +16,7 @@ final class WriteLock {
     private let descriptor: Int32
 
     init(database: String) throws(StoreError) {
-        path = database + "-lock"
+        path = Self.realPath(database) + "-lock"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw StoreError.system(operation: "open the lock file", path: path, code: errno)
@@ -24,6 +24,21 @@ final class WriteLock {
     }
 
     deinit { close(descriptor) }
+
+    /// Of a symbolic link, what it leads to, as SQLite does it for its log: one file, one lock, whatever it is called.
+    static func realPath(_ path: String) -> String {
+        var status = stat()
+        // Another name stays as it is: it is what messages show.
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return path }
+        return absolute(path)
+    }
+
+    /// The one name of what is there; `path` where nothing is.
+    static func absolute(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
+    }
 
     /// Runs `body` while this process alone may write.
     ///

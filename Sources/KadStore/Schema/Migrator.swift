@@ -42,32 +42,42 @@ struct Migrator {
         return .empty
     }
 
-    /// Applies what is missing and, to an empty file, writes the network.
-    ///
-    /// - Returns: the schema version that the file had; 0 for an empty one.
-    func migrate(creating birth: Birth?, now: Instant, lock: WriteLock, wait: Int) throws -> Int {
+    /// Makes an empty file a store, and sees to it that the file has a write-ahead log.
+    func create(_ birth: Birth?, now: Instant, lock: WriteLock, wait: Int) throws {
         try lock.withLock(waitMilliseconds: wait) {
             // An empty file may be one that another process is just making a store: under the lock it is that, or empty.
-            if birth == nil, try inspect() == .empty { throw StoreError.emptyDatabase(path: path) }
-            // A persistent property of the file; it cannot be set inside a transaction.
-            try connection.execute("PRAGMA journal_mode = WAL")
-            return try connection.writeTransaction {
-                // Read again under the lock: another process may have been first.
-                let kind = try inspect()
-                let from: Int
-                switch kind {
-                case .empty:
-                    guard birth != nil else { throw StoreError.emptyDatabase(path: path) }
-                    from = 0
-                case .store(let version): from = version
-                }
-                try verify(through: from)
-                for migration in Migration.all where migration.version > from {
-                    try apply(migration, at: now)
-                }
-                if from == 0, let birth { try birth.write(to: connection) }
-                return from
+            let kind = try inspect()
+            if birth == nil, kind == .empty { throw StoreError.emptyDatabase(path: path) }
+            if case .store(let version) = kind, version < Self.latest {
+                throw StoreError.olderSchema(path: path, found: version, supported: Self.latest)
             }
+            try bring(birth: birth, now: now)
+        }
+    }
+
+    /// Applies what is missing and, to an empty file, writes the network. Under the write lock; of a file that has an
+    /// older schema, on the only connection to it.
+    ///
+    /// - Returns: the schema version that the file had; 0 for an empty one.
+    @discardableResult
+    func bring(birth: Birth?, now: Instant) throws -> Int {
+        // A persistent property of the file; it cannot be set inside a transaction.
+        try connection.execute("PRAGMA journal_mode = WAL")
+        return try connection.writeTransaction {
+            // Read again inside: a program that does not take the lock may have been first.
+            let from: Int
+            switch try inspect() {
+            case .empty:
+                guard birth != nil else { throw StoreError.emptyDatabase(path: path) }
+                from = 0
+            case .store(let version): from = version
+            }
+            try verify(through: from)
+            for migration in Migration.all where migration.version > from {
+                try apply(migration, at: now)
+            }
+            if from == 0, let birth { try birth.write(to: connection) }
+            return from
         }
     }
 

@@ -39,7 +39,12 @@ struct Opened: Sendable {
 
     /// Creates the file for its owner alone, before SQLite does it for everybody. Exclusively: a file that exists is not
     /// opened, because closing it again would drop the locks of this process's connections to it.
-    private static func createPrivately(_ path: String) throws(StoreError) {
+    static func createPrivately(_ path: String) throws(StoreError) {
+        // A name that leaves no room for those of the log and the lock would be found out after there is a file.
+        var status = stat()
+        if lstat(path + "-journal", &status) != 0, errno == ENAMETOOLONG {
+            throw .system(operation: "create the store", path: path, code: errno)
+        }
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if descriptor >= 0 {
             close(descriptor)
@@ -60,16 +65,18 @@ struct Opened: Sendable {
     ) throws(StoreError) -> (FileHeader, ReaderPool, Writer) {
         try requireFile(path)
         return try StoreError.mapping(path) {
-            let connection = try Connection(path: path, access: .readWrite)
-            // Without permission SQLite opens a file for reading instead, and would say so at the first commit.
-            guard !connection.isReadOnly else { throw StoreError.readOnly(path: path) }
-            let migrator = Migrator(connection: connection, path: path)
-            let kind = try migrator.inspect()
+            var (connection, kind) = try Self.connect(path, options)
             let lock = try WriteLock(database: path)
-            var found = Migrator.latest
-            if try kind != .store(version: Migrator.latest) || connection.journalMode() != "wal" {
-                found = try migrator.migrate(
-                    creating: birth, now: options.now(), lock: lock, wait: options.waitMilliseconds)
+            var upgradedFrom: Int?
+            if case .store(let version) = kind, version < Migrator.latest {
+                // An upgrade needs the file alone: this connection must not be in its own way.
+                upgradedFrom = try Upgrade.automatic(path, from: version, options, lock, closing: &connection)
+                (connection, kind) = try Self.connect(path, options)
+            }
+            guard let connection else { throw StoreError.closed }
+            let migrator = Migrator(connection: connection, path: path)
+            if try kind == .empty || connection.journalMode() != "wal" {
+                try migrator.create(birth, now: options.now(), lock: lock, wait: options.waitMilliseconds)
             } else {
                 try migrator.verify(through: Migrator.latest)
             }
@@ -80,15 +87,24 @@ struct Opened: Sendable {
                 """)
             connection.countLogFrames()
             var header = try FileHeader(connection, path: path)
-            header.upgradedFrom = (1..<Migrator.latest).contains(found) ? found : nil
+            header.upgradedFrom = upgradedFrom
             let writer = try Writer(
                 queue: queue, reader: RecordReader(connection, network: header.network), lock: lock, pending: pending,
                 options: options)
             let readers = try ReaderPool(
-                path: path, access: .readWrite, network: header.network, cacheKibibytes: options.cacheKibibytes,
-                keep: options.readerCount)
+                path: path, access: .readWrite, network: header.network, options: options)
             return (header, readers, writer)
         }
+    }
+
+    private static func connect(
+        _ path: String, _ options: StoreOptions
+    ) throws -> (Connection?, Migrator.FileKind) {
+        let connection = try Connection(
+            path: path, access: .readWrite, waitMilliseconds: options.waitMilliseconds)
+        // Without permission SQLite opens a file for reading instead, and would say so at the first commit.
+        guard !connection.isReadOnly else { throw StoreError.readOnly(path: path) }
+        return (connection, try Migrator(connection: connection, path: path).inspect())
     }
 
     private static func openForReading(
@@ -97,9 +113,11 @@ struct Opened: Sendable {
         try requireFile(path)
         // A connection that could write (and is told not to) tidies the log away when it is the last one to close; one
         // that may only read leaves it behind.
-        do {
-            return try openForReading(path, .readWrite, options)
-        } catch  where Self.isForbidden(error) {}
+        if !options.leavesFilesAlone {
+            do {
+                return try openForReading(path, .readWrite, options)
+            } catch  where Self.isForbidden(error) {}
+        }
         do {
             return try openForReading(path, .readOnly, options)
         } catch  where Self.isForbidden(error) {
@@ -111,7 +129,7 @@ struct Opened: Sendable {
     }
 
     /// Whether SQLite could not open the file, or not for writing, although it is there.
-    private static func isForbidden(_ error: StoreError) -> Bool {
+    static func isForbidden(_ error: StoreError) -> Bool {
         switch error {
         case .readOnly, .system: true
         case .sqlite(_, let error): error.code == 14
@@ -123,7 +141,7 @@ struct Opened: Sendable {
         _ path: String, _ access: Connection.Access, _ options: StoreOptions
     ) throws(StoreError) -> (FileHeader, ReaderPool) {
         try StoreError.mapping(path) {
-            let connection = try Connection(path: path, access: access)
+            let connection = try Connection(path: path, access: access, waitMilliseconds: options.waitMilliseconds)
             let migrator = Migrator(connection: connection, path: path)
             switch try migrator.inspect() {
             case .empty: throw StoreError.emptyDatabase(path: path)
@@ -135,14 +153,14 @@ struct Opened: Sendable {
             }
             let header = try FileHeader(connection, path: path)
             let readers = try ReaderPool(
-                path: path, access: access, network: header.network, cacheKibibytes: options.cacheKibibytes,
-                keep: options.readerCount)
-            return (header, readers)
+                path: path, access: access, network: header.network, options: options)
+            // Until the pool has the file open: in between, an upgrade would believe itself alone.
+            return withExtendedLifetime(connection) { (header, readers) }
         }
     }
 
     /// SQLite says "unable to open" for a missing file, a folder and a lack of permission alike.
-    private static func requireFile(_ path: String) throws(StoreError) {
+    static func requireFile(_ path: String) throws(StoreError) {
         var status = stat()
         guard stat(path, &status) == 0 else {
             if errno == ENOENT { throw .notFound(path: path) }

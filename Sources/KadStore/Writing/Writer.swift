@@ -141,13 +141,13 @@ final class Writer: @unchecked Sendable {
             } catch {
                 strings.forgetAll()
                 // What was taken back still fills the log, perhaps the whole device.
-                try? connection.checkpoint(truncating: true)
+                _ = try? connection.checkpoint(truncating: true)
                 throw error
             }
             scheduleSync()
             // The commit stands, whatever becomes of the checkpoint: to report a failure here would have the same events
             // written again. The next commit tries once more, and closing says what is wrong.
-            if connection.logFrames >= options.checkpointFrames { try? connection.checkpoint(truncating: false) }
+            if connection.logFrames >= options.checkpointFrames { _ = try? connection.checkpoint(truncating: false) }
             return result
         }
     }
@@ -188,11 +188,14 @@ final class Writer: @unchecked Sendable {
         }
     }
 
+    /// Runs `body` while nobody else writes, outside of any transaction.
+    func alone<Result>(_ body: (Connection) throws -> Result) throws -> Result {
+        try lock.withLock(waitMilliseconds: options.waitMilliseconds) { try body(records().reader.connection) }
+    }
+
     /// Moves the log into the database file; `truncating` also empties the log, if nobody reads from it.
     func checkpoint(truncating: Bool) throws {
-        try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
-            try records().reader.connection.checkpoint(truncating: truncating)
-        }
+        try alone { _ = try $0.checkpoint(truncating: truncating) }
     }
 
     /// Writes what is queued, forgets this writer, and empties the log. When that fails, nothing is closed.

@@ -8,6 +8,7 @@ struct ImportRun: Sendable {
     private var path: String { command.database.path }
 
     func run() async throws {
+        try command.database.requireWriting()
         let first = try open(command.files[0])
         let isNew = try await isMissing()
         if isNew, command.dryRun {
@@ -23,7 +24,7 @@ struct ImportRun: Sendable {
     private func isMissing() async throws -> Bool {
         guard FileStatus.exists(path) else { return true }
         do throws(StoreError) {
-            try await Store.open(path).close()
+            try await Store.open(path, options: command.database.options).close()
             return false
         } catch .emptyDatabase {
             return true
@@ -34,7 +35,7 @@ struct ImportRun: Sendable {
 
     private func run(_ first: ImportSource, in path: String, isNew: Bool) async throws {
         let mode: OpenMode = isNew ? try .create(network(of: first), scope(of: first)) : .readWrite
-        var database = DatabaseOptions()
+        var database = command.database
         database.file = path
         let document: (JSON, failure: CommandError?) = try await database.using(mode) { store in
             try expect(store)

@@ -1,0 +1,152 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// A database file without a name that anybody knows, in a folder where another will be: gone with this value, and all
+/// that SQLite and the store keep beside it.
+struct TemporaryStore: ~Copyable {
+    /// Short, whatever the other is called: SQLite needs room for the names of the companions.
+    let path: String
+
+    static let companions = ["-wal", "-shm", "-journal", "-lock"]
+
+    /// Makes an empty file, for its owner alone.
+    init(beside other: String) throws(StoreError) {
+        let number = UInt64.random(in: 0 ... .max)
+        path = Self.folder(of: other) + "/.kadstore-\(getpid())-" + String(number, radix: 36)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else {
+            throw errno == ENOSPC || errno == EDQUOT
+                ? .diskFull(path: other) : .system(operation: "create the file", path: other, code: errno)
+        }
+        close(descriptor)
+    }
+
+    deinit {
+        unlink(path)
+        for companion in Self.companions { unlink(path + companion) }
+    }
+
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}
+
+/// Where a copy of a store goes: written beside under a name of its own, and given its name only when it is whole and on
+/// the medium. Whatever happens before leaves nothing.
+struct BackupFile: ~Copyable {
+    /// The name that it gets.
+    let path: String
+    private let file: TemporaryStore
+    private let isReplacing: Bool
+
+    /// Where it is until then.
+    var temporary: String { file.path }
+
+    /// Makes an empty file beside `path`, for its owner alone.
+    ///
+    /// - Parameter database: what is copied, and is not to be replaced under any name.
+    /// - Throws: ``StoreError``: `exists`, `notReplaceable`, `system`.
+    init(_ path: String, replacing: Bool, database: String) throws(StoreError) {
+        try Self.judge(path, replacing: replacing, database: database)
+        let file = try TemporaryStore(beside: path)
+        self.file = file
+        self.path = path
+        isReplacing = replacing
+    }
+
+    /// Gives the file its name. Nobody may be connected to it any more: it is opened to be synced, and closing it drops
+    /// SQLite's locks.
+    func commit() throws(StoreError) {
+        let descriptor = open(temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw .system(operation: "open the copy", path: path, code: errno) }
+        let isSynced = fsync(descriptor) == 0
+        let fault = errno
+        close(descriptor)
+        guard isSynced else {
+            throw fault == ENOSPC || fault == EDQUOT
+                ? .diskFull(path: path) : .system(operation: "sync the copy", path: path, code: fault)
+        }
+        if isReplacing {
+            guard rename(temporary, path) == 0 else { throw .system(operation: "rename", path: path, code: errno) }
+        } else {
+            try appear()
+        }
+        // The name itself; not every file system can, and the file is whole in any case.
+        let folder = open(TemporaryStore.folder(of: path), O_RDONLY | O_CLOEXEC)
+        if folder >= 0 {
+            fsync(folder)
+            close(folder)
+        }
+    }
+
+    /// A second name is refused where there is a file, whoever made it a moment ago; renaming would replace it. File
+    /// systems without second names are asked before.
+    private func appear() throws(StoreError) {
+        if link(temporary, path) == 0 { return }
+        switch errno {
+        case EEXIST: throw .exists(path: path)
+        case EPERM, ENOTSUP, EOPNOTSUPP, EMLINK, ENOSYS:
+            var status = stat()
+            guard lstat(path, &status) != 0 else { throw .exists(path: path) }
+            guard rename(temporary, path) == 0 else { throw .system(operation: "rename", path: path, code: errno) }
+        default: throw .system(operation: "name the copy", path: path, code: errno)
+        }
+    }
+
+    // MARK: What may be written
+
+    private static func judge(_ path: String, replacing: Bool, database: String) throws(StoreError) {
+        let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
+        guard !name.isEmpty, name != ".", name != "..", !path.utf8.contains(0) else {
+            throw .invalidArgument("'\(path)' is not the name of a file.")
+        }
+        let folder = WriteLock.absolute(TemporaryStore.folder(of: path))
+        let source = WriteLock.absolute(database)
+        for own in [""] + TemporaryStore.companions
+        where "\(folder)/\(name)" == source + own || isSame(path, source + own) {
+            throw .invalidArgument("\(path) is the database itself, or a part of it: name another file.")
+        }
+        // A name that leaves no room for those of the log and the lock could be written, and never opened.
+        var status = stat()
+        if lstat(path + "-journal", &status) != 0, errno == ENAMETOOLONG {
+            throw .system(operation: "create the file", path: path, code: errno)
+        }
+        // Whoever opens the copy would take these for its own: a log that is found is replayed.
+        for companion in ["-wal", "-shm", "-journal"] where lstat(path + companion, &status) == 0 {
+            throw .notReplaceable(
+                path: path,
+                reason: "there is a \(name)\(companion), so a database of this name is in use or was cut off")
+        }
+        guard lstat(path, &status) == 0 else { return }
+        guard replacing else { throw .exists(path: path) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw .notReplaceable(path: path, reason: "it is not a regular file")
+        }
+    }
+
+    private static func isSame(_ left: String, _ right: String) -> Bool {
+        var first = stat()
+        var second = stat()
+        guard stat(left, &first) == 0, stat(right, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
+    /// A name beside `database` that says when: `peers.db.before-restore-20250131T123000Z`.
+    static func dated(_ database: String, _ what: String, at milliseconds: Int64) -> String {
+        var seconds = time_t(milliseconds / 1_000)
+        var date = tm()
+        gmtime_r(&seconds, &date)
+        func digits(_ value: Int32, _ count: Int) -> String {
+            let text = String(value)
+            return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+        }
+        return "\(database).\(what)-\(digits(date.tm_year + 1900, 4))\(digits(date.tm_mon + 1, 2))"
+            + "\(digits(date.tm_mday, 2))T\(digits(date.tm_hour, 2))\(digits(date.tm_min, 2))\(digits(date.tm_sec, 2))Z"
+    }
+}

@@ -1,0 +1,70 @@
+import Migrations
+
+/// One run of a check.
+struct Checker {
+    let reader: RecordReader
+    var report: CheckReport
+
+    var connection: Connection { reader.connection }
+    static let pageRows: Int64 = 4_096
+
+    init(reader: RecordReader, report: CheckReport) {
+        self.reader = reader
+        self.report = report
+    }
+
+    /// Checks everything that a connection sees.
+    static func check(
+        _ reader: RecordReader, full: Bool, _ cancellation: Cancellation, progress: (@Sendable (Int) -> Void)?
+    ) throws -> CheckReport {
+        try reader.connection.interruptible(by: cancellation) {
+            var checker = Checker(reader: reader, report: CheckReport(isFull: full))
+            try checker.checkFile(reader.connection.path)
+            // A file whose structure is broken is not read row by row: the answers would mean nothing.
+            guard checker.report.isSound else { return checker.report }
+            var last: [UInt8] = []
+            while try checker.checkPeers(after: &last) {
+                progress?(checker.report.peersChecked)
+                try cancellation.check(done: checker.report.peersChecked)
+            }
+            try checker.checkReferences()
+            try checker.checkOthers()
+            try checker.checkTables()
+            try checker.checkEngine()
+            return checker.report
+        }
+    }
+
+    private mutating func checkFile(_ path: String) throws {
+        try Migrator(connection: connection, path: path).verify(through: Migrator.latest)
+        let query = try connection.prepare(
+            report.isFull
+                ? "PRAGMA integrity_check(\(CheckReport.problemLimit))"
+                : "PRAGMA quick_check(\(CheckReport.problemLimit))")
+        while try query.step() {
+            if query.text(0) != "ok" { report.note("file", query.text(0)) }
+        }
+        try checkSchema()
+    }
+
+    /// Compares the tables and indexes with those that the migrations make.
+    private mutating func checkSchema() throws {
+        let model = try Connection(path: "", access: .memory)
+        for migration in Migration.all { try model.execute(String(decoding: migration.sql, as: UTF8.self)) }
+        let (found, expected) = (try Self.schema(connection), try Self.schema(model))
+        for name in Set(found.keys).union(expected.keys).sorted() where found[name] != expected[name] {
+            let what =
+                found[name] == nil ? "is missing" : expected[name] == nil ? "is none of ours" : "has been changed"
+            report.note("schema", "\(name) \(what)")
+        }
+    }
+
+    private static func schema(_ connection: Connection) throws -> [String: String] {
+        // What SQLite makes by itself, for UNIQUE and ANALYZE, has no text or a reserved name.
+        let query = try connection.prepare(
+            "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+        var schema: [String: String] = [:]
+        while try query.step() { schema[query.text(0)] = query.text(1) }
+        return schema
+    }
+}

@@ -1,0 +1,94 @@
+import Kademlia
+
+/// What a vacuum did, in bytes.
+public struct VacuumReport: Hashable, Sendable {
+    public var fileBytesBefore: Int64
+    public var logBytesBefore: Int64
+    public var fileBytes: Int64
+    public var logBytes: Int64
+    /// Whether the log is empty. Otherwise somebody is reading what stands in it, and the file gets its new size when the
+    /// log is emptied: by ``Store/checkpoint()``, or by whoever closes the store last.
+    public var isLogEmpty: Bool
+}
+
+/// What a checkpoint did.
+public struct CheckpointReport: Hashable, Sendable {
+    /// Pages of the log that were not in the file before, and those of them that are now.
+    public var logPages: Int
+    public var movedPages: Int
+    /// The log's size, in bytes.
+    public var logBytesBefore: Int64
+    public var logBytes: Int64
+    /// Whether the log is empty. Otherwise somebody reads what stands in it, in this process or another.
+    public var isLogEmpty: Bool
+}
+
+extension Store {
+    /// Rebuilds the file: without free pages, every table in its order. In one transaction, under the lock for writing:
+    /// readers go on, other writers wait, and what waits too long in a node's queue is tried again. Stamps, keys and
+    /// everything else stay.
+    ///
+    /// - Throws: ``StoreError``: `locked`, `diskFull` (it takes room twice: in the system's folder for temporary files and
+    ///   in the log), `interrupted` when the task is cancelled: the file is as it was.
+    /// - Complexity: O(n).
+    public func vacuum() async throws(StoreError) -> VacuumReport {
+        guard let writer else { throw .readOnly(path: path) }
+        return try await writer.cancellable { writer, cancellation in try writer.vacuum(cancellation) }
+    }
+
+    /// Moves the log into the file, and empties it unless somebody reads from it. Waits for nobody but another process's
+    /// transaction.
+    public func checkpoint() async throws(StoreError) -> CheckpointReport {
+        guard let writer else { throw .readOnly(path: path) }
+        return try await writer.perform { try $0.checkpointReport() }
+    }
+}
+
+extension Writer {
+    /// Runs `body` on the queue, and tells it when the calling task is cancelled.
+    func cancellable<Result: Sendable>(
+        _ body: @escaping @Sendable (Writer, Cancellation) throws -> Result
+    ) async throws(StoreError) -> Result {
+        try await Cancellation.run(on: queue, path: path) { try body(self, $0) }
+    }
+
+    fileprivate func vacuum(_ cancellation: Cancellation) throws -> VacuumReport {
+        try commitPending()
+        return try alone { connection in
+            let before = sizes()
+            try connection.interruptible(by: cancellation) {
+                try cancellation.check()
+                try connection.execute("VACUUM")
+            }
+            let isLogEmpty = try connection.emptyLog()
+            let after = sizes()
+            return VacuumReport(
+                fileBytesBefore: before.file, logBytesBefore: before.log, fileBytes: after.file, logBytes: after.log,
+                isLogEmpty: isLogEmpty)
+        }
+    }
+
+    fileprivate func checkpointReport() throws -> CheckpointReport {
+        try commitPending()
+        return try alone { connection in
+            let before = sizes().log
+            let moved = try connection.checkpoint(truncating: false)
+            let isLogEmpty = try connection.emptyLog()
+            return CheckpointReport(
+                logPages: moved.log, movedPages: moved.moved, logBytesBefore: before, logBytes: sizes().log,
+                isLogEmpty: isLogEmpty)
+        }
+    }
+
+    private func sizes() -> (file: Int64, log: Int64) {
+        (fileSize(path), fileSize(WriteLock.realPath(path) + "-wal"))
+    }
+}
+
+extension Connection {
+    /// - Returns: whether the log is empty now.
+    fileprivate func emptyLog() throws(SQLiteError) -> Bool {
+        try checkpoint(truncating: true)
+        return fileSize(WriteLock.realPath(path) + "-wal") == 0
+    }
+}
