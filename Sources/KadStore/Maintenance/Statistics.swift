@@ -69,9 +69,9 @@ extension Store {
     public func statistics() async throws(StoreError) -> Statistics {
         if let writer { _ = try await writer.perform { try $0.commitPending() } }
         let now = options.now()
-        return try await maintain { reader, _ in
+        return try await maintain { reader, cancellation in
             var tally = PeerTally(now: now)
-            while try tally.page(reader) {}
+            while try tally.page(reader) { try cancellation.check(done: tally.peerCount) }
             return try tally.statistics(reader)
         }
     }

@@ -123,10 +123,13 @@ extension Store {
         if let writer { _ = try await writer.perform { try $0.commitPending() } }
         let now = options.now()
         let k = tableConfiguration.k
-        return try await maintain { reader in
+        return try await maintain { reader, cancellation in
             var tally = PeerTally(
                 now: now, survey: SurveyTally(now: now, around: key, keyBits: reader.network.keyBits))
-            while try tally.page(reader) { progress?(tally.peerCount) }
+            while try tally.page(reader) {
+                try cancellation.check(done: tally.peerCount)
+                progress?(tally.peerCount)
+            }
             return try tally.survey(reader, k: k)
         }
     }
