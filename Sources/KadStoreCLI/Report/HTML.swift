@@ -43,6 +43,8 @@ struct HTML: Sendable, ExpressibleByStringInterpolation {
                 case ">": source += "&gt;"
                 case "\"": source += "&quot;"
                 case "'": source += "&#39;"
+                // Between the digits of a number no line may end.
+                case "\u{2009}": source += "\u{202f}"
                 default: source.unicodeScalars.append(scalar)
                 }
             }

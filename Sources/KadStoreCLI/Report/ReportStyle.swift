@@ -21,8 +21,9 @@ enum ReportStyle {
         *{box-sizing:border-box}
         html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
         body{margin:0 auto;max-width:76rem;padding:1.5rem clamp(1rem,4vw,3rem) 3rem;background:var(--bg);color:var(--ink);
-        font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;overflow-wrap:anywhere;
+        font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;overflow-wrap:break-word;
         font-variant-numeric:tabular-nums}
+        header p,figcaption,h1{overflow-wrap:anywhere}
         code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,monospace;font-size:.92em}
         h1,h2,h3{line-height:1.2;font-weight:600;text-wrap:balance}
         h1{font-size:1.9rem;margin:0 0 .4rem;letter-spacing:-.01em}
@@ -43,13 +44,18 @@ enum ReportStyle {
         .wide{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25rem),1fr));gap:1.8rem 2.4rem;
         align-items:start}
         figure{margin:1rem 0 0;min-width:0}
+        @media (min-width:45rem){.grid figcaption p{min-height:2.8em}}
+        .narrow{max-width:34rem}
+        figure>svg:not(.fluid){max-width:30rem}
         figcaption p{font-size:.9rem;color:var(--soft);margin:.1rem 0 .3rem}
         svg{display:block;width:100%;height:auto;overflow:visible}
         svg text{font:10.5px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:var(--soft);
         font-variant-numeric:tabular-nums}
-        svg .key{fill:var(--ink);font-weight:600}
+        svg .key{fill:var(--ink);font-weight:600;paint-order:stroke;stroke:var(--bg);stroke-width:3px}
         .bar,.c-fresh{fill:var(--accent)}
         .bad{fill:var(--bad)}
+        .fluid{height:1.25rem}
+        .halo{stroke:var(--bg);stroke-width:3;fill:none}
         .axis{stroke:var(--line);fill:none}
         .mark{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 2;fill:none}
         .first{stroke:var(--ink);stroke-width:1.2;fill:none}
@@ -85,12 +91,16 @@ enum ReportStyle {
         caption{text-align:left;color:var(--soft);padding:.2rem 0;font-size:.88rem}
         th,td{padding:.22rem .9rem .22rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:baseline;
         font-weight:400}
+        tbody th{white-space:nowrap}
+        table.ranked tbody th{white-space:normal}
         thead th{color:var(--soft);vertical-align:bottom}
         .r{text-align:right;white-space:nowrap}
+        thead .r{white-space:normal}
+        .n{white-space:nowrap}
         table.ranked{width:100%;table-layout:auto}
-        table.ranked td.share{width:28%;min-width:4rem;padding-right:0;vertical-align:middle}
+        table.ranked td.share{width:30%;min-width:3.2rem;padding-right:0;vertical-align:middle}
         table.ranked svg{height:.62rem;width:100%}
-        table.ranked th{min-width:8rem}
+        table.ranked tbody th{min-width:9.5rem;overflow-wrap:anywhere}
         footer{border-top:1px solid var(--line);margin-top:2.2rem;padding-top:.8rem;font-size:.85rem}
         @media (max-width:30rem){h1{font-size:1.5rem}dl.facts{grid-template-columns:repeat(2,minmax(0,1fr))}}
         @media print{body{max-width:none;padding:0;font-size:10pt}nav,.skip,summary{display:none}

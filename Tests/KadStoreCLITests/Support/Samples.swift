@@ -1,7 +1,8 @@
-import KadStore
 import Kademlia
 import Multiformats
 import Testing
+
+@testable import KadStore
 
 /// Stores with peers of every kind.
 enum Samples {
@@ -74,5 +75,59 @@ enum Samples {
         for bucket in table.snapshot() { try store.record(.bucket(bucket, identity: identity.number)) }
         try await store.close()
         return identity
+    }
+
+    /// ``fill(_:count:network:)`` with four more peers, an identity with its table, lookups, every class of failure, held
+    /// failures, candidates and time online: whatever can be counted is there.
+    static func fillEverything(_ path: String, count: Int) async throws {
+        let peers = try await fill(path, count: count)
+        _ = try await addIdentity(path, peers)
+        let store = try await Store.open(path)
+        let now = Instant.systemClock()
+        for (number, failure) in FailureClass.allCases.enumerated() {
+            let peer = peers[number]
+            let at = now.advanced(byMilliseconds: -Int64(number) * 7 * hour)
+            try store.record(.failed(peer, address: address(number), failure, at: at))
+        }
+        for number in 0..<4 {
+            let peer = try store.peer(id(2_000_000 + number))
+            let address = Multiaddr(ip: .v6(high: 0x2001_0db8_0001_0000, low: UInt64(number + 1)), udp: 4001)
+            try store.record(.heard(peer, addresses: [address], source: "six", at: now))
+        }
+        for number in 0..<100 {
+            try store.record(
+                .lookedUp(
+                    LookupSummary(
+                        finishedAt: now, reason: number < 99 ? .complete : .timeLimit,
+                        milliseconds: Int64(number) * 100,
+                        queries: 30, answers: 28, failures: 2, timeouts: 1, skipped: 3, hops: 4)))
+        }
+        try store.record(.online(from: now.advanced(byMilliseconds: -2 * hour), to: now))
+        try store.record(.candidateHeard(address(77), source: nil, at: now))
+        try await store.close()
+    }
+
+    /// A store whose peers and sources have names that a page must not obey.
+    static func addHostileNames(_ path: String) async throws -> [String] {
+        let names = [
+            "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)",
+            "</style></title><b>",
+            "&lt;i&gt;&amp;", hostileAgent, "<!-- --><svg onload=alert(1)>", "]]>" + String(repeating: "W", count: 200),
+        ]
+        let store = try await Store.open(path, mode: .create(.libp2p, .private))
+        let now = Instant.systemClock()
+        for (number, name) in names.enumerated() {
+            let peer = try store.peer(id(number))
+            try store.record(.heard(peer, addresses: [address(number)], source: name, at: now))
+            try store.record(.identified(peer, agent: name, protocols: [name.filter { $0 != "\r\n" }], at: now))
+        }
+        _ = try await store.identity(id(99), label: names[1])
+        try await store.close()
+        return names
+    }
+
+    /// Changes a file behind kadstore's back.
+    static func execute(_ sql: String, on path: String) throws {
+        try Connection(path: path, access: .readWrite).execute(sql)
     }
 }

@@ -24,9 +24,11 @@ struct ColumnChart {
 
     private static let left: Double = 2
     private static let right: Double = 358
-    private static let top: Double = 26
     private static let base: Double = 100
     private static let height: Double = 118
+
+    /// Marks have their names above the columns.
+    private var top: Double { marks.isEmpty ? 26 : 40 }
 
     private var step: Double { (Self.right - Self.left) / Double(max(1, columns.count)) }
     private var peak: Int { max(1, columns.map { max($0.value, $0.line ?? 0) }.max() ?? 1) }
@@ -34,11 +36,11 @@ struct ColumnChart {
     private func x(_ position: Double) -> Double { Self.left + position * step }
 
     private func y(_ value: Int) -> Double {
-        Self.base - (Self.base - Self.top) * Double(max(0, value)) / Double(peak)
+        Self.base - (Self.base - top) * Double(max(0, value)) / Double(peak)
     }
 
     var drawing: Drawing {
-        Drawing(height: Self.height, body: bars + line + axis + peakLabel + markings + hovers)
+        Drawing(height: Self.height, body: bars + line + axis + markings + peakLabel + hovers)
     }
 
     /// One path for all columns.
@@ -85,7 +87,7 @@ struct ColumnChart {
             let x = x(mark.position)
             let isLeft = index == 0 && x > 90 || x > 290
             return """
-                <path class="mark" d="M\(x) 13V\(Self.base)"/><text x="\(x + (isLeft ? -3 : 3))" \
+                <path class="halo" d="M\(x) 24V\(Self.base)"/><path class="mark" d="M\(x) 4V\(Self.base)"/><text x="\(x + (isLeft ? -3 : 3))" \
                 y="\(index == 0 ? 9 : 20)" text-anchor="\(isLeft ? "end" : "start")">\(mark.text)</text>
                 """
         }
@@ -97,7 +99,7 @@ struct ColumnChart {
         let areas = columns.enumerated().map { index, column -> HTML in
             let line = column.line.map { ", \(Terminal.page.count($0)) first" } ?? ""
             return """
-                <rect class="hover" x="\(x(Double(index)))" y="\(Self.top)" width="\(step)" height="\(Self.base - Self.top)">\
+                <rect class="hover" x="\(x(Double(index)))" y="\(top)" width="\(step)" height="\(Self.base - top)">\
                 <title>\(column.name): \(Terminal.page.count(column.value))\(line)</title></rect>
                 """
         }
@@ -106,6 +108,6 @@ struct ColumnChart {
 
     private static func anchor(_ x: Double) -> String {
         if x < 40 { return "start" }
-        return x > Drawing.standardWidth - 40 ? "end" : "middle"
+        return x > Drawing.width - 40 ? "end" : "middle"
     }
 }

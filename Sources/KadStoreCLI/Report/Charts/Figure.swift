@@ -13,7 +13,7 @@ struct Figure {
         """
         <figure id="\(id)">
         <figcaption><h3>\(title)</h3><p>\(caption)</p></figcaption>
-        <svg role="img" aria-labelledby="\(id)-t \(id)-d" viewBox="0 0 \(drawing.width) \(drawing.height)">\
+        <svg role="img" aria-labelledby="\(id)-t \(id)-d" \(drawing.frame)>\
         <title id="\(id)-t">\(title)</title><desc id="\(id)-d">\(description)</desc>\(drawing.body)</svg>
         \(legend)
         <details><summary>Data: \(title)</summary>\(data.html)</details>
@@ -23,13 +23,25 @@ struct Figure {
     }
 }
 
-/// What is inside an `svg` element, in units that are pixels on a phone of 390 pixels.
+/// What is inside an `svg` element.
 struct Drawing {
-    static let standardWidth: Double = 360
+    /// The width of all charts, in units that are about pixels on a phone.
+    static let width: Double = 360
 
-    var width: Double = Self.standardWidth
-    var height: Double
+    var frame: HTML
     var body: HTML
+
+    /// A picture that scales with its column.
+    init(height: Double, body: HTML) {
+        frame = "viewBox=\"0 0 \(Self.width) \(height)\""
+        self.body = body
+    }
+
+    /// A strip as high as a line, whose places are percentages.
+    init(strip body: HTML) {
+        frame = "class=\"fluid\""
+        self.body = body
+    }
 }
 
 /// Numbers in rows. The first column names the row.

@@ -21,7 +21,7 @@ struct SpreadChart {
         let ticks = [0, 0.5, 1].map { share -> HTML in
             """
             <path class="axis" d="M\(x(share)) 15V\(bottom)"/><text x="\(x(share))" y="11" \
-            text-anchor="middle">\(FixedPoint.text(share * 100, digits: 0)) %</text>
+            text-anchor="\(share == 0 ? "start" : "middle")">\(FixedPoint.text(share * 100, digits: 0)) %</text>
             """
         }
         let bound: HTML = limit.map { "<path class=\"limit\" d=\"M\(x($0)) 15V\(bottom)\"/>" } ?? .empty

@@ -42,10 +42,10 @@ struct TimeAxis {
     /// How wide a column is, in words.
     var unit: String {
         switch width {
-        case 60_000: "minute"
-        case 3_600_000: "hour"
-        case 86_400_000: "day"
-        case 604_800_000: "week"
+        case 60_000: "a minute"
+        case 3_600_000: "an hour"
+        case 86_400_000: "a day"
+        case 604_800_000: "a week"
         default: Span.text(milliseconds: width)
         }
     }

@@ -27,7 +27,7 @@ extension ReportPage {
         let used = Array(bins[...(bins.lastIndex { $0.count > 0 } ?? 0)])
         let chart = ColumnChart(
             columns: used.map { ColumnChart.Column(name: name($0), value: $0.count) },
-            ticks: used.enumerated().filter { !$0.offset.isMultiple(of: 2) || used.count < 6 }.map { index, bin in
+            ticks: used.enumerated().map { index, bin in
                 ColumnChart.Tick(
                     position: Double(index + 1), text: bin.upper == .max ? "" : Span.text(milliseconds: bin.upper))
             })

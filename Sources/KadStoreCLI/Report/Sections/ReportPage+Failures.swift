@@ -29,7 +29,7 @@ extension ReportPage {
                 \(Terminal.page.count(total, "failure")) counted. Columns: peers' addresses by when they last failed so; \
                 line: when they first did.
                 """,
-            body: total == 0 ? .empty : "\(ranked.html)<div class=\"grid\">\(charts)</div>")
+            body: total == 0 ? .empty : "<div class=\"narrow\">\(ranked.html)</div><div class=\"grid\">\(charts)</div>")
     }
 
     private func figure(_ failures: Survey.Failures, _ axis: TimeAxis) -> HTML {

@@ -30,7 +30,7 @@ extension ReportPage {
             histogram.implausible > 0
             ? " \(Terminal.page.count(histogram.implausible)) with dates that cannot be are left out." : .empty
         return Figure(
-            id: id, title: title, caption: "\(what), a column a \(axis.unit).\(left)",
+            id: id, title: title, caption: "\(what); a column is \(axis.unit).\(left)",
             description: "\(what): \(histogram.total) from \(axis.name(0)) to \(axis.name(axis.count - 1))",
             drawing: chart.drawing,
             data: DataTable(

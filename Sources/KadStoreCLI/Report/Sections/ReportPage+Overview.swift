@@ -93,22 +93,21 @@ extension ReportPage {
             ("answered", statistics.answered, "c-fresh"), ("never asked", statistics.unverified, "c-unverified"),
             ("failing", statistics.failing, "p-failing"),
         ]
-        var x = 0.5
+        var before = 0
         var body = HTML.empty
         let whole = Double(max(1, statistics.peers))
         for part in parts where part.count > 0 {
-            let width = max(0.5, Double(part.count) / whole * 719)
             body += """
-                <rect class="\(part.shape)" x="\(x)" y="2" width="\(width)" height="16"><title>\(part.name): \
+                <rect class="\(part.shape)" x="\(Double(before) / whole * 100)%" y="1" \
+                width="\(Double(part.count) / whole * 100)%" height="18"><title>\(part.name): \
                 \(Terminal.page.count(part.count))</title></rect>
                 """
-            if width > 90 { body += "<text x=\"\(x + 2)\" y=\"31\">\(part.name)</text>" }
-            x += width
+            before += part.count
         }
         return Figure(
             id: "standing", title: "Peers by what their last dial came to",
             description: parts.map { "\($0.name) \($0.count)" }.joined(separator: ", "),
-            drawing: Drawing(width: 720, height: 36, body: body),
+            drawing: Drawing(strip: body),
             legend: """
                 <ul class="legend">\(parts.map { part -> HTML in
                     """
