@@ -109,6 +109,8 @@ struct BadInputTests {
         let report = try await scratch.import("[\n\"\(address)\",\n\"/ip4", into: store)
         #expect(report.summary.peers.added == 1)
         #expect(report.fault?.place == .line(3))
+        let listed = try await scratch.import("\n[ \"\(address)\",\n\n7, \"/bad\",\n\n false\n]", into: store)
+        #expect(listed.rejections.map(\.place) == [.line(4), .line(4), .line(6)])
     }
 
     @Test("a line over the limit is rejected with its number, and costs its limit")

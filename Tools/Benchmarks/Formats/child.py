@@ -19,7 +19,7 @@ def main(action, *arguments):
     if action == "list":
         print(json.dumps([{
             "name": format.name, "network": format.network, "isMade": format.make is not None,
-            "readers": list(format.readers), "writers": list(format.writers), "restores": format.restores,
+            "readers": list(format.readers), "writers": list(format.writers), "restores": format.restores, "most": format.most,
         } for format in table.FORMATS]))
     elif action == "make":
         name, count, path = arguments

@@ -118,14 +118,16 @@ class Comparison:
             self.remove(name)
         return row
 
-    def runs(self, formats, count, rounds):
+    def runs(self, formats, wanted, rounds):
         for format, actions in formats:
+            count = min(wanted, format["most"] or wanted)
             for action in actions:
                 print(f"formats: {format['name']}, {action}, {count} peers", file=sys.stderr, flush=True)
                 try:
-                    yield self.run(format, action, count, rounds)
+                    row = self.run(format, action, count, rounds)
                 except Failed as reason:
-                    yield {"format": format["name"], "action": action, "peers": count, "failed": str(reason)}
+                    row = {"format": format["name"], "action": action, "peers": count, "failed": str(reason)}
+                yield row | {"wanted": wanted}
             Path(self.path(f"{format['name']}-{count}")).unlink(missing_ok=True)
 
 

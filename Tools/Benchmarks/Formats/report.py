@@ -19,10 +19,10 @@ def write(rows, options, folder):
         "version": 1, "peers": options.peers, "rounds": options.rounds, "cores": os.cpu_count(),
         "system": platform.platform(), "python": platform.python_version(), "rows": rows,
     }, indent=1) + "\n")
-    small = {(row["format"], row["action"]): row for row in rows if row["peers"] != options.peers}
+    small = {(row["format"], row["action"]): row for row in rows if row["wanted"] != options.peers}
     lines = []
     for row in rows:
-        if row["peers"] == options.peers:
+        if row["wanted"] == options.peers:
             lines += table_lines(row, small.get((row["format"], row["action"])))
     head = HEAD.format(
         peers=f"{options.peers:,}", small=f"{options.peers // 10:,}", rounds=options.rounds, cores=os.cpu_count(),
@@ -31,7 +31,8 @@ def write(rows, options, folder):
 
 
 def table_lines(row, small):
-    title = f"| `{row['format']}` | {row['action']} |"
+    fewer = f" of {row['peers']:,}" if row["peers"] != row["wanted"] else ""
+    title = f"| `{row['format']}` | {row['action']}{fewer} |"
     if "failed" in row:
         return [f"{title} failed: {row['failed'].splitlines()[0]} | | | | | |"]
     ours = [one["seconds"] for one in row["kadstore"]]

@@ -25,6 +25,8 @@ class Format:
     # What the reader yields beyond the peers: a header and a footer.
     extra: int = 0
     restores: bool = False
+    # The most peers that a file may hold.
+    most: Optional[int] = None
 
 
 def lines(line):
@@ -40,7 +42,9 @@ FORMATS = [
            extra=1),
     Format("multiaddrs", LIBP2P, lines(lambda peer: f"{peer.multiaddr()}/p2p/{peer.libp2p_id}\n"),
            {"multiaddr": lib.read_multiaddrs, "str": lib.read_text_multiaddrs}, {"multiaddr": lib.write_multiaddrs}),
-    Format("kubo", LIBP2P, made.write_kubo, {"json, multiaddr": lib.read_kubo, "json": lib.read_kubo_json}),
+    Format("kubo", LIBP2P, made.write_kubo, {"json, multiaddr": lib.read_kubo, "json": lib.read_kubo_json},
+           # kadstore takes no configuration file of more than 16 MiB.
+           most=150_000),
     Format("swarm-peers", LIBP2P, lines(made.swarm_peer),
            {"multiaddr": lib.read_swarm_peers, "str": lib.read_swarm_peers_text}),
     Format("swarm-addrs", LIBP2P, lines(made.swarm_addrs), {"multiaddr": lib.read_swarm_addrs}),

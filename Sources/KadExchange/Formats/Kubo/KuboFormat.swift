@@ -49,41 +49,57 @@ private final class BootstrapReader: FormatReader {
         guard bytes.isUTF8 else { return [.fault(ImportFault(place: start, reason: .notUTF8))] }
         var found: [ImportItem] = []
         var reader = JSONReader(bytes)
+        var lines = LineCount(bytes)
         var sawList = false
         do throws(RejectionReason) {
             if reader.next == UInt8(ascii: "{") {
                 try reader.object { (name, reader) throws(RejectionReason) in
                     guard name.equals("Bootstrap") else { return try reader.skip() }
                     sawList = true
-                    if try !reader.takeNull() { try Self.list(&reader, &found) }
+                    if try !reader.takeNull() { try Self.list(&reader, &lines, &found) }
                 }
                 guard sawList else { throw .missing("Bootstrap") }
             } else {
-                try Self.list(&reader, &found)
+                try Self.list(&reader, &lines, &found)
             }
             try reader.finish()
         } catch {
-            found.append(.fault(ImportFault(place: .line(Self.line(reader.offset, in: bytes)), reason: error)))
+            found.append(.fault(ImportFault(place: .line(lines.line(at: reader.offset)), reason: error)))
         }
         input.consume(bytes.count)
         return found
     }
 
-    private static func list(_ reader: inout JSONReader, _ found: inout [ImportItem]) throws(RejectionReason) {
+    private static func list(
+        _ reader: inout JSONReader, _ lines: inout LineCount, _ found: inout [ImportItem]
+    ) throws(RejectionReason) {
         try reader.array { (reader) throws(RejectionReason) in
-            guard reader.next == UInt8(ascii: "\"") else {
-                let place = Place.line(line(reader.offset, in: reader.bytes))
+            let isText = reader.next == UInt8(ascii: "\"")
+            let place = Place.line(lines.line(at: reader.offset))
+            guard isText else {
                 try reader.skip()
                 found.append(.rejected(Rejection(place: place, reason: .wrongType("Bootstrap", expected: "text"))))
                 return
             }
-            let place = Place.line(line(reader.offset, in: reader.bytes))
             let text = try reader.text()
             found.append(try text.withUTF8 { ImportItem(address: $0, at: place) })
         }
     }
+}
 
-    private static func line(_ offset: Int, in bytes: UnsafeBufferPointer<UInt8>) -> Int {
-        bytes.part(0..<offset).reduce(1) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
+/// Says in which line offsets are that only grow: each byte is looked at once.
+private struct LineCount {
+    private let bytes: UnsafeBufferPointer<UInt8>
+    private var line = 1
+    private var counted = 0
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+
+    mutating func line(at offset: Int) -> Int {
+        while let found = bytes.offset(of: UInt8(ascii: "\n"), from: counted), found < offset {
+            line += 1
+            counted = found + 1
+        }
+        return line
     }
 }
