@@ -14,6 +14,12 @@ public enum ExchangeFormat: String, Hashable, Sendable, CaseIterable {
     case nebula
     /// The DHT state of libtorrent's session files.
     case libtorrent
+    /// Transmission's `dht.dat`.
+    case transmission
+    /// The nodes that OpenDHT exports.
+    case opendht
+    /// The state that OpenDHT's nodes keep in a file.
+    case opendhtState = "opendht-state"
 
     /// The name on the command line.
     public var name: String { rawValue }
@@ -46,6 +52,9 @@ public enum ExchangeFormat: String, Hashable, Sendable, CaseIterable {
         case .kubo: KuboFormat.self
         case .nebula: NebulaFormat.self
         case .libtorrent: LibtorrentFormat.self
+        case .transmission: TransmissionFormat.self
+        case .opendht: OpenDHTFormat.self
+        case .opendhtState: OpenDHTStateFormat.self
         }
     }
 

@@ -16,6 +16,8 @@ struct BadInputTests {
         arguments: [
             ("nebula-visits.ndjson", ExchangeFormat.nebula), ("kubo-bootstrap.txt", .multiaddrs),
             ("ipfs-cluster.peerstore", .multiaddrs), ("libtorrent-session-params.dat", .libtorrent),
+            ("transmission-dht.dat", .transmission), ("opendht-nodes.msgpack", .opendht),
+            ("opendht-state.msgpack", .opendhtState),
         ])
     func recognition(name: String, format: ExchangeFormat) throws {
         let bytes = read(fixture(name))
@@ -32,9 +34,11 @@ struct BadInputTests {
             ("", "empty"), ("   \n\n", "empty"), ("hello world\n", "Tried: kadstore, csv"),
             ("SQLite format 3\0xxxx", "SQLite"), ("\u{1f}\u{8b}", nil),
             ("{\"PeerID\":\"x\",\"NeighborIDs\":[],\"ErrorBits\":\"0\"}\n", "neighbours"),
-            ("{\"Addrs\":{}}", "swarm addrs"), ("d2:id20:aaaaaaaaaaaaaaaaaaaa5:nodes0:e", "Transmission"),
+            ("{\"Addrs\":{}}", "swarm addrs"), ("d2:id20:aaaaaaaaaaaaaaaaaaaa6:valuesle5:nodes0:e", "Transmission"),
             ("d8:announce3:abce", "torrent"), ("/ip4/10.0.0.1/tcp/1 12ms outbound\n", "swarm peers -v"),
             ("{\"kadstore\":\"peers\"}\n", "first line"), ("[1,2]", "Tried"), ("d3:abci1ee", "dht state"),
+            ("d4:infod6:lengthi1eee", "torrent"),
+            ("de", "Tried"), ("d5:nodes", "Transmission"), ("d2:id", "Transmission"),
         ] as [(String, String?)])
     func clues(text: String, words: String?) throws {
         let path = try scratch.write(text)
@@ -243,7 +247,8 @@ struct BadInputTests {
         var inputs: [([UInt8], Network, ExchangeFormat)] = []
         for (name, network) in [
             ("nebula-visits.ndjson", Network.libp2p), ("kubo-bootstrap.txt", .libp2p),
-            ("libtorrent-dualstack.dat", .mainline),
+            ("libtorrent-dualstack.dat", .mainline), ("transmission-dht.dat", .mainline),
+            ("opendht-nodes.msgpack", .opendht), ("opendht-state.msgpack", .opendht),
         ] {
             inputs.append((read(fixture(name)), network, try ImportSource.open(fixture(name)).format))
         }

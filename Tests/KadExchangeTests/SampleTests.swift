@@ -113,6 +113,8 @@ struct SampleTests {
         arguments: [
             ("nebula-visits.ndjson", Network.libp2p), ("ipfs-cluster.peerstore", .libp2p),
             ("kubo-bootstrap.txt", .libp2p), ("libtorrent-dualstack.dat", .mainline),
+            ("transmission-dht.dat", .mainline), ("opendht-nodes.msgpack", .opendht),
+            ("opendht-state.msgpack", .opendht),
         ])
     func twice(name: String, network: Network) async throws {
         let store = try await scratch.store(network)

@@ -21,7 +21,7 @@ public struct ExportReport: Hashable, Sendable {
     public internal(set) var tombstones = 0
     public internal(set) var identities = 0
     public internal(set) var buckets = 0
-    /// Records that the format could not express.
+    /// Records that the format could not express, or that are more than its programs read.
     public internal(set) var leftOut = 0
     /// Peers whose rows are damaged, and so not in the output.
     public internal(set) var damaged = 0
@@ -43,10 +43,11 @@ extension Store {
             throw .networkNotCarried(format: options.format, network: network.name)
         }
         return try await withOwnThread { [self] cancellation throws(ExchangeError) in
-            let clock = try ExchangeError.mapping { () throws(StoreError) in
-                options.filter == .all ? try self.clock() : nil
+            let (clock, identities) = try ExchangeError.mapping { () throws(StoreError) in
+                options.filter == .all ? (try self.clock(), try self.identities()) : (nil, [])
             }
-            let context = ExportContext(network: network, scope: scope, clock: clock)
+            let context = ExportContext(
+                network: network, scope: scope, clock: clock, identity: identities.count == 1 ? identities[0] : nil)
             guard let writer = options.format.codec.writer(context) else {
                 throw .unsupported(name: options.format.name, reason: "this format is only read, not written.")
             }

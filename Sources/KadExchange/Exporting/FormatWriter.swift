@@ -6,6 +6,8 @@ struct ExportContext {
     let network: Network
     let scope: Scope
     let clock: ClockMark?
+    /// The local node that the peers are known to, where there is exactly one.
+    var identity: Identity? = nil
 }
 
 /// Writes one format. One writer writes one file, in the order of these methods.
@@ -15,7 +17,7 @@ struct ExportContext {
 protocol FormatWriter: AnyObject {
     /// Whether it wants more than peers and candidates.
     var carriesTables: Bool { get }
-    /// Records that the format could not express.
+    /// Records that the format could not express, or that are more than its programs read.
     var leftOut: Int { get }
 
     func begin(_ output: inout [UInt8])

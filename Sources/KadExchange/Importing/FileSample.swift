@@ -56,6 +56,20 @@ struct FileSample {
     }
 }
 
+extension FileSample {
+    /// The names of the members of the bencoded dictionary that the file begins with, up to where the sample ends.
+    var bencodeKeys: [String] {
+        guard first == UInt8(ascii: "d"), bytes.count > 1, bytes[1] &- UInt8(ascii: "0") < 10 else { return [] }
+        var reader = BencodeReader(Array(bytes))
+        var names: [String] = []
+        while let event = try? reader.next() {
+            guard case .key(let range) = event, reader.depth == 1 else { continue }
+            names.append(String(decoding: reader.bytes[range.prefix(64)], as: UTF8.self))
+        }
+        return names
+    }
+}
+
 /// Files that are no format of ours, and what to do with them.
 enum FileClue {
     static func text(_ sample: FileSample) -> String? {
@@ -80,7 +94,14 @@ enum FileClue {
             return "the output of 'ipfs swarm addrs --enc=json', which this version does not read."
         }
         if sample.first.map({ 0x80..<0xa0 ~= $0 || 0xdc..<0xe0 ~= $0 }) ?? false {
-            return "perhaps MessagePack, as OpenDHT exports nodes, which this version does not read."
+            return "perhaps MessagePack, but not nodes as OpenDHT writes them."
+        }
+        let names = sample.bencodeKeys
+        if names.contains("info") || names.contains("announce") {
+            return "a torrent file: it names no DHT nodes that are peers."
+        }
+        if !names.isEmpty {
+            return "bencode without a 'dht state': no session file of libtorrent, and not Transmission's dht.dat."
         }
         return nil
     }

@@ -48,6 +48,7 @@ public enum RejectionReason: Error, Hashable, Sendable {
     case notUTF8
     case json(JSONProblem, offset: Int)
     case bencode(BencodeProblem)
+    case messagePack(MessagePackProblem)
     /// A quoted field without an end.
     case unclosedQuote
     /// A record that lacks this.
@@ -100,7 +101,7 @@ extension RejectionReason {
         switch self {
         case .tooLong: .oversized
         case .notUTF8: .encoding
-        case .json, .bencode, .unclosedQuote: .syntax
+        case .json, .bencode, .messagePack, .unclosedQuote: .syntax
         case .missing: .missing
         case .wrongType: .type
         case .peerID, .foreignID: .peerID
@@ -124,6 +125,7 @@ extension RejectionReason: CustomStringConvertible {
         case .notUTF8: "not UTF-8"
         case .json(let problem, let offset): "not JSON: \(problem) (column \(offset + 1))"
         case .bencode(let problem): "not bencode: \(problem)"
+        case .messagePack(let problem): "not MessagePack: \(problem)"
         case .unclosedQuote: "a quoted field has no end"
         case .missing(let name): "'\(Printable.text(name))' is missing"
         case .wrongType(let name, let expected): "'\(Printable.text(name))' is not \(expected)"
