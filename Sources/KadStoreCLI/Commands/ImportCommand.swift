@@ -21,7 +21,7 @@ struct ImportCommand: AsyncParsableCommand {
               kadstore import --db copy.db --restore backup.jsonl
 
             JSON: {version, path, isDryRun, isNew, network, scope, files: [{name, format, records, peers: {added, \
-            updated, unchanged}, candidates: {same}, rejected: {reason: count}, rejections: [{line or offset, \
+            updated, unchanged}, candidates: {same}, rejected: {reason: count}, rejections: [{line, offset or row, \
             reason, excerpt}] (the first 20), unroutableAddresses, surplusAddresses, ownRecords, impossibleStamps, \
             fault, error}]}, or with --restore {version, path, isDryRun, isNew, network, scope, restored: {peers, \
             candidates, tombstones, identities, buckets, heldFailures, sessions, lookups}}
