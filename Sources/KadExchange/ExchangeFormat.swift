@@ -10,8 +10,14 @@ public enum ExchangeFormat: String, Hashable, Sendable, CaseIterable {
     case multiaddrs
     /// Kubo's `Bootstrap`: a JSON array of multiaddrs, or the configuration file around it.
     case kubo
+    /// What Kubo's `ipfs swarm peers` prints with options, or as JSON.
+    case swarmPeers = "swarm-peers"
+    /// What Kubo's `ipfs swarm addrs` prints, as text or JSON.
+    case swarmAddrs = "swarm-addrs"
     /// Visits of the crawler nebula, a JSON object a line.
     case nebula
+    /// Neighbours that the crawler nebula heard of, a JSON object a line.
+    case nebulaNeighbors = "nebula-neighbors"
     /// The DHT state of libtorrent's session files.
     case libtorrent
     /// Transmission's `dht.dat`.
@@ -20,6 +26,10 @@ public enum ExchangeFormat: String, Hashable, Sendable, CaseIterable {
     case opendht
     /// The state that OpenDHT's nodes keep in a file.
     case opendhtState = "opendht-state"
+    /// `nodes.json` of geth's `devp2p` tool.
+    case devp2p
+    /// py-libp2p's persistent peerstore, an SQLite file.
+    case pyLibp2p = "py-libp2p"
 
     /// The name on the command line.
     public var name: String { rawValue }
@@ -50,11 +60,16 @@ public enum ExchangeFormat: String, Hashable, Sendable, CaseIterable {
         case .csv: CSVFormat.self
         case .multiaddrs: MultiaddrsFormat.self
         case .kubo: KuboFormat.self
+        case .swarmPeers: SwarmPeersFormat.self
+        case .swarmAddrs: SwarmAddrsFormat.self
         case .nebula: NebulaFormat.self
+        case .nebulaNeighbors: NebulaNeighborsFormat.self
         case .libtorrent: LibtorrentFormat.self
         case .transmission: TransmissionFormat.self
         case .opendht: OpenDHTFormat.self
         case .opendhtState: OpenDHTStateFormat.self
+        case .devp2p: Devp2pFormat.self
+        case .pyLibp2p: PyLibp2pFormat.self
         }
     }
 

@@ -1,3 +1,5 @@
+import KadStore
+
 /// The beginning of a file, as recognition looks at it.
 struct FileSample {
     /// How much is looked at.
@@ -7,9 +9,12 @@ struct FileSample {
     let bytes: UnsafeBufferPointer<UInt8>
     /// Whether this is the whole file.
     let isWhole: Bool
+    /// Where the file is; nil for pipes and the like.
+    let path: String?
 
     /// - Parameter bytes: the first ``limit`` bytes of a file, or all of them.
-    init(_ bytes: UnsafeBufferPointer<UInt8>, isWhole: Bool) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, isWhole: Bool, path: String? = nil) {
+        self.path = path
         var start = bytes.starts(with: Self.mark) ? Self.mark.count : 0
         while start < bytes.count, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[start]) { start += 1 }
         self.bytes = bytes.part(start..<bytes.count)
@@ -40,6 +45,15 @@ struct FileSample {
             guard body(line) else { return }
             start = end + 1
         }
+    }
+
+    /// Whether the file is an SQLite database.
+    var isSQLite: Bool { bytes.starts(with: Array("SQLite format 3\0".utf8)) }
+
+    /// Whether the file is an SQLite database of ours, by the application id in its header.
+    var isStore: Bool {
+        isSQLite && bytes.count >= 72
+            && bytes.part(68..<72).reduce(0) { $0 << 8 | Int64($1) } == Store.applicationID
     }
 
     /// Whether all of these are members of the JSON object that the file begins with.
@@ -75,8 +89,11 @@ enum FileClue {
     static func text(_ sample: FileSample) -> String? {
         func begins(_ bytes: [UInt8]) -> Bool { sample.bytes.starts(with: bytes) }
         if sample.bytes.isEmpty { return "empty: there is nothing to import." }
-        if begins(Array("SQLite format 3\0".utf8)) {
-            return "an SQLite database. If it is a kadstore file, name it with --db and export from it."
+        if sample.isSQLite {
+            return sample.isStore
+                ? "a kadstore database: it is not imported but named with --db. To merge it into another: "
+                    + "kadstore export --db FILE | kadstore import --db OTHER -"
+                : "an SQLite database, and none of the kinds that are read (py-libp2p's peerstore)."
         }
         if begins([0x1f, 0x8b]) { return "compressed with gzip. Import it with: gunzip -c FILE | kadstore import -" }
         if begins([0x28, 0xb5, 0x2f, 0xfd]) {
@@ -87,12 +104,6 @@ enum FileClue {
         }
         if begins(Array("PK\u{3}\u{4}".utf8)) { return "a ZIP archive. Extract it first." }
         if begins([0xff, 0xfe]) || begins([0xfe, 0xff]) { return "UTF-16 text. Convert it to UTF-8 first." }
-        if sample.hasMembers("PeerID", "NeighborIDs") {
-            return "neighbours from the crawler nebula, which this version does not read. Import the file of visits."
-        }
-        if sample.hasMembers("Addrs") {
-            return "the output of 'ipfs swarm addrs --enc=json', which this version does not read."
-        }
         if sample.first.map({ 0x80..<0xa0 ~= $0 || 0xdc..<0xe0 ~= $0 }) ?? false {
             return "perhaps MessagePack, but not nodes as OpenDHT writes them."
         }

@@ -24,6 +24,8 @@ public enum ImportNote: Hashable, Sendable {
     case notDialled(String)
     /// A record had addresses that could not be read; it was taken with the others.
     case unreadableAddress
+    /// The address of a connection that the peer opened: left out, where nobody listens at it.
+    case inboundAddress
     /// Records of this kind are taken by a restore only.
     case restoreOnly(String)
     /// The file's checksum and counts are right.

@@ -34,7 +34,7 @@ public final class ImportSource: Sendable {
 
     private init(_ input: ByteInput, format: ExchangeFormat?) throws(ExchangeError) {
         try input.fill(atLeast: FileSample.limit)
-        let sample = FileSample(input.window, isWhole: input.isAtEnd)
+        let sample = FileSample(input.window, isWhole: input.isAtEnd, path: input.path)
         var recognised: [(ExchangeFormat, Network?, Scope?)] = []
         var clue: String?
         for candidate in format.map({ [$0] }) ?? ExchangeFormat.importable {

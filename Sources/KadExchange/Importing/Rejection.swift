@@ -1,3 +1,4 @@
+import KadStore
 import Multiformats
 
 /// One record of a file that was not taken, and why. The rest of the file was.
@@ -22,13 +23,16 @@ public struct Rejection: Hashable, Sendable {
 public enum Place: Hashable, Sendable, CustomStringConvertible {
     /// A line of text, from 1.
     case line(Int)
-    /// A byte of a binary file, from 0.
+    /// A byte of a binary file, or of a document that is one long line, from 0.
     case offset(Int64)
+    /// A row of those that are read of a database, from 1.
+    case row(Int)
 
     public var description: String {
         switch self {
         case .line(let number): "line \(number)"
         case .offset(let offset): "byte \(offset)"
+        case .row(let number): "row \(number)"
         }
     }
 }
@@ -57,6 +61,10 @@ public enum RejectionReason: Error, Hashable, Sendable {
     case wrongType(String, expected: String)
     case peerID(PeerIDError)
     case address(MultiaddrError)
+    /// The Ethereum node record of a node.
+    case nodeRecord(NodeRecordError)
+    /// Bytes that are no Protocol Buffers message.
+    case protobuf
     /// A line of an address list that is none.
     case notAnAddress
     /// The id does not belong to the store's network; the text says why.
@@ -85,6 +93,8 @@ public enum RejectionReason: Error, Hashable, Sendable {
     case behindEnd
     /// The system could not read on; the code is `errno`'s.
     case unreadable(Int32)
+    /// SQLite could not read on.
+    case database(SQLiteError)
 }
 
 extension RejectionReason {
@@ -101,7 +111,7 @@ extension RejectionReason {
         switch self {
         case .tooLong: .oversized
         case .notUTF8: .encoding
-        case .json, .bencode, .messagePack, .unclosedQuote: .syntax
+        case .json, .bencode, .messagePack, .unclosedQuote, .nodeRecord, .protobuf: .syntax
         case .missing: .missing
         case .wrongType: .type
         case .peerID, .foreignID: .peerID
@@ -113,7 +123,7 @@ extension RejectionReason {
         case .otherNetwork: .network
         case .unknownRecord: .unknown
         case .checksum, .noFooter, .behindEnd: .integrity
-        case .unreadable: .unreadable
+        case .unreadable, .database: .unreadable
         }
     }
 }
@@ -131,6 +141,8 @@ extension RejectionReason: CustomStringConvertible {
         case .wrongType(let name, let expected): "'\(Printable.text(name))' is not \(expected)"
         case .peerID(let error): "\(error)"
         case .address(let error): "\(error)"
+        case .nodeRecord(let error): "not a node record: \(error)"
+        case .protobuf: "not a Protocol Buffers message of addresses"
         case .notAnAddress: "not an address: it does not start with /"
         case .foreignID(let reason): reason
         case .wrongKey: "the key that is given is not the hash of the id"
@@ -145,6 +157,7 @@ extension RejectionReason: CustomStringConvertible {
         case .noFooter: "the file ends without its closing line: it was cut off"
         case .behindEnd: "something follows the closing line"
         case .unreadable(let code): "reading failed: \(ExchangeError.text(ofSystemError: code))"
+        case .database(let error): "the database cannot be read: \(Printable.text(error.message, limit: 200))"
         }
     }
 }

@@ -14,6 +14,8 @@ import Darwin
 final class ByteInput {
     /// What messages call it: the path, or `standard input`.
     let name: String
+    /// Where the file can be opened again; nil for what was handed over open.
+    let path: String?
     /// The size of a regular file in bytes; nil for pipes and the like.
     let size: Int64?
     /// Bytes before the window, from the start of the input.
@@ -33,8 +35,9 @@ final class ByteInput {
     private static let chunk = 256 << 10
 
     /// Takes over an open descriptor, which need not be seekable.
-    init(descriptor: Int32, name: String, closing: Bool) {
+    init(descriptor: Int32, name: String, closing: Bool, path: String? = nil) {
         self.descriptor = descriptor
+        self.path = path
         self.name = name
         ownsDescriptor = closing
         capacity = Self.chunk
@@ -58,7 +61,7 @@ final class ByteInput {
             #endif
         } while descriptor < 0 && errno == EINTR
         guard descriptor >= 0 else { throw ExchangeError(operation: "open", name: path, code: errno) }
-        return ByteInput(descriptor: descriptor, name: path, closing: true)
+        return ByteInput(descriptor: descriptor, name: path, closing: true, path: path)
     }
 
     deinit {

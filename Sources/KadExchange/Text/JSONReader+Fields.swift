@@ -60,13 +60,7 @@ extension JSONReader {
     }
 
     mutating func address(_ name: String) throws(RejectionReason) -> Multiaddr {
-        try text(name).withUTF8 { (utf8) throws(RejectionReason) in
-            do throws(MultiaddrError) {
-                return try Multiaddr(utf8: utf8)
-            } catch {
-                throw .address(error)
-            }
-        }
+        try text(name).address()
     }
 
     mutating func id(_ name: String, _ network: Network) throws(RejectionReason) -> PeerID {
@@ -105,5 +99,65 @@ extension JSONReader {
             throw .wrongType(name, expected: "the end of a lookup")
         }
         return value
+    }
+}
+
+extension JSONReader.Text {
+    func address() throws(RejectionReason) -> Multiaddr {
+        try withUTF8 { (utf8) throws(RejectionReason) in
+            do throws(MultiaddrError) {
+                return try Multiaddr(utf8: utf8)
+            } catch {
+                throw .address(error)
+            }
+        }
+    }
+}
+
+/// The types of fields that other programs' records have.
+extension JSONReader {
+    /// Elements of a list that are looked at: no honest peer comes near it.
+    static let listLimit = 256
+
+    /// The id of a peer, in the network's own text.
+    mutating func peerID(_ name: String, _ encoding: PeerIDEncoding) throws(RejectionReason) -> PeerID {
+        try text(name).withUTF8 { (utf8) throws(RejectionReason) in try PeerID(text: utf8, encoding) }
+    }
+
+    /// A date and time (RFC 3339).
+    mutating func stamp(_ name: String) throws(RejectionReason) -> Instant {
+        let stamp = try text(name).withUTF8 { Timestamp.parse(rfc3339: $0) }
+        guard let stamp else { throw .wrongType(name, expected: "a date and time (RFC 3339)") }
+        return stamp
+    }
+
+    /// Adds a list of addresses, each once; null is an empty one.
+    ///
+    /// - Returns: how many could not be read: newer programs know protocols that are unknown here.
+    mutating func addresses(_ name: String, into addresses: inout [Multiaddr]) throws(RejectionReason) -> Int {
+        if try takeNull() { return 0 }
+        var unreadable = 0
+        try forEach(name) { (reader) throws(RejectionReason) in
+            let text = try reader.text(name)
+            guard addresses.count < Self.listLimit else { return }
+            let address = try text.withUTF8 { try? Multiaddr(utf8: $0) }
+            guard let address else {
+                unreadable += 1
+                return
+            }
+            if !addresses.contains(address) { addresses.append(address) }
+        }
+        return unreadable
+    }
+}
+
+extension PeerID {
+    /// The id that a text stands for in a network.
+    init(text: UnsafeBufferPointer<UInt8>, _ encoding: PeerIDEncoding) throws(RejectionReason) {
+        do throws(PeerIDError) {
+            self = try encoding.decode(utf8: text)
+        } catch {
+            throw .peerID(error)
+        }
     }
 }

@@ -79,9 +79,7 @@ struct JSONReader {
         try expect("{")
         if take("}") { return }
         repeat {
-            let name = try text()
-            try expect(":")
-            try member(name, &self)
+            try member(try name(), &self)
         } while take(",")
         try expect("}")
     }
@@ -185,9 +183,12 @@ struct JSONReader {
 
     // MARK: Parts
 
-    private mutating func name() throws(RejectionReason) {
-        _ = try text()
+    /// The name of a member, and the colon behind it.
+    @discardableResult
+    mutating func name() throws(RejectionReason) -> Text {
+        let name = try text()
         try expect(":")
+        return name
     }
 
     private mutating func number() throws(RejectionReason) {

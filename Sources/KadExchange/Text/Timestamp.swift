@@ -43,6 +43,35 @@ enum Timestamp {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
+    /// RFC 3339 in UTC, with milliseconds where there are any; nil outside of the years 1 to 9999, which it cannot write.
+    static func rfc3339(_ instant: Instant) -> String? {
+        let milliseconds = instant.milliseconds
+        guard (-62_135_596_800_000..<253_402_300_800_000).contains(milliseconds) else { return nil }
+        let days = (milliseconds >= 0 ? milliseconds : milliseconds - 86_399_999) / 86_400_000
+        let rest = milliseconds - days * 86_400_000
+        let (year, month, day) = date(days)
+        func padded(_ value: Int64, _ width: Int) -> String {
+            let digits = String(value)
+            return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        }
+        let time = [rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60].map { padded($0, 2) }.joined(
+            separator: ":")
+        let fraction = rest % 1_000 == 0 ? "" : "." + padded(rest % 1_000, 3)
+        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(time)\(fraction)Z"
+    }
+
+    /// The date of a day from 1970-01-01, by the same source as ``days(_:_:_:)``.
+    private static func date(_ days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let shifted = days + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let index = (5 * dayOfYear + 2) / 153
+        let month = index < 10 ? index + 3 : index - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * index + 2) / 5 + 1)
+    }
+
     /// A Go duration (`1h2m3.5s`, `41.2ms`, `-3µs`, `0`) in microseconds; nil for anything else.
     static func parse(goDuration text: UnsafeBufferPointer<UInt8>) -> Int64? {
         var rest = Scanner(text: text)

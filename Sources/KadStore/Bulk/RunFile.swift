@@ -17,28 +17,11 @@ final class RunFile {
     private var buffer: [UInt8] = []
     private static let bufferSize = 1 << 18
 
-    /// Where SQLite would put its own, in its order.
-    private static var folders: [String] {
-        let chosen = ["SQLITE_TMPDIR", "TMPDIR"].compactMap { (name: String) -> String? in
-            getenv(name).map { String(cString: $0) }
-        }
-        return chosen + ["/var/tmp", "/tmp", "."]
-    }
-
     init() throws(StoreError) {
-        var code: Int32 = 0
-        for folder in Self.folders {
-            var template = Array("\(folder)/kadstore-sort-XXXXXX".utf8CString)
-            let descriptor = mkstemp(&template)
-            code = errno
-            guard descriptor >= 0 else { continue }
-            unlink(template)
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            self.descriptor = descriptor
-            self.folder = folder
-            return
-        }
-        throw .system(operation: "make a temporary file", path: Self.folders[0], code: code)
+        let (descriptor, path) = try TemporaryFile.create(named: "kadstore-sort")
+        unlink(path)
+        self.descriptor = descriptor
+        folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
     }
 
     deinit { close(descriptor) }

@@ -2,7 +2,7 @@ import CSQLite
 import Kademlia
 
 /// One prepared statement: bind, step, read columns, reset.
-final class Statement {
+package final class Statement {
     let sql: String
     let connection: OpaquePointer
     let handle: OpaquePointer
@@ -34,7 +34,7 @@ final class Statement {
     /// Advances to the next row.
     ///
     /// - Returns: false when there are no more rows.
-    func step() throws(SQLiteError) -> Bool {
+    package func step() throws(SQLiteError) -> Bool {
         let code = sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
         if code == SQLITE_DONE { return false }
@@ -133,9 +133,9 @@ final class Statement {
 
     // MARK: Columns, from 0
 
-    func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+    package func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
 
-    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+    package func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 
     func optionalInt64(_ column: Int32) -> Int64? { isNull(column) ? nil : int64(column) }
 
@@ -153,7 +153,7 @@ final class Statement {
         return UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(handle, column)))
     }
 
-    func array(_ column: Int32) -> [UInt8] { Array(bytes(column)) }
+    package func array(_ column: Int32) -> [UInt8] { Array(bytes(column)) }
 
     private nonisolated(unsafe) static let emptyText: UnsafePointer<CChar> = {
         let start = UnsafeMutablePointer<CChar>.allocate(capacity: 1)

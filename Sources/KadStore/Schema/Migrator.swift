@@ -3,6 +3,11 @@ import Kademlia
 import Migrations
 import Multiformats
 
+extension Store {
+    /// What `PRAGMA application_id` says in files of ours.
+    package static var applicationID: Int64 { Migrator.applicationID }
+}
+
 /// Brings a file to the current schema: atomic between processes, checksummed, never destructive.
 struct Migrator {
     /// "KADS": tells our files from other SQLite databases (`PRAGMA application_id`).

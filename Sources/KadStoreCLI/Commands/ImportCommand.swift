@@ -22,8 +22,8 @@ struct ImportCommand: AsyncParsableCommand {
 
             JSON: {version, path: text, isDryRun, isNew, network: text, scope: "public" or "private", files: [{name: \
             text, format: text, records, peers: counts, candidates: counts, rejected: {REASON: integer}, rejections: \
-            [{line? (in a text), offset? (in other files), reason: text, excerpt: text or null}] (the first 20), \
-            unroutableAddresses, surplusAddresses, damagedPeers, ownRecords, impossibleStamps, fault: text or null} or \
+            [{line? (in a text), offset? (in other files), row? (in tables), reason: text, excerpt: text or null}] (the \
+            first 20), unroutableAddresses, surplusAddresses, damagedPeers, ownRecords, impossibleStamps, fault: text or null} or \
             {name: text, error: text}]}
             JSON with --restore: {version, path: text, isDryRun, isNew, network: text, scope: "public" or "private", \
             restored: {peers, candidates, tombstones, identities, buckets, heldFailures, sessions, lookups}}

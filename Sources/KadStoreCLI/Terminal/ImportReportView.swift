@@ -80,6 +80,8 @@ struct ImportReportView {
                 "\(terminal.count(count, "failure")) of the unknown kind '\(terminal.safe(name))' left out"
             case .notDialled(let name): "\(terminal.count(count, "peer")) not dialled: \(terminal.safe(name))"
             case .unreadableAddress: "\(terminal.count(count, "address", "addresses")) left out: cannot be read"
+            case .inboundAddress:
+                "\(terminal.count(count, "address", "addresses")) left out: of inbound connections, nobody listens there"
             case .restoreOnly(let name):
                 "\(terminal.count(count, "record")) of kind \(terminal.safe(name)): taken by --restore only"
             case .verified: "checksum and counts are right"
@@ -114,6 +116,7 @@ extension ImportReportView {
             switch rejection.place {
             case .line(let number): ("line", .int(number))
             case .offset(let offset): ("offset", .int(offset))
+            case .row(let number): ("row", .int(number))
             }
         return .members([
             place, ("reason", .string(rejection.reason.description)), ("excerpt", .optional(rejection.excerpt)),

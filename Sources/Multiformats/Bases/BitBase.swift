@@ -75,8 +75,11 @@ package enum Base64: BitBase {
     static var bitsPerDigit: Int { 6 }
 }
 
-/// Base64url of RFC 4648 without padding (multibase `u`): the form of certificate hashes in a multiaddr.
-enum Base64URL: BitBase {
+/// Base64url of RFC 4648 without padding (multibase `u`): the form of certificate hashes in a multiaddr, and of Ethereum's
+/// node records.
+///
+/// - Complexity: O(n); no limit of its own.
+public enum Base64URL: BitBase {
     static let table = DigitTable(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", foldingCase: false)
     static var bitsPerDigit: Int { 6 }

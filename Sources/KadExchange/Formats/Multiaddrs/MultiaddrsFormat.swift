@@ -5,26 +5,21 @@ import Multiformats
 /// One multiaddr a line, `/…/p2p/<id>`; an address without an id is a candidate. Blank lines and lines that begin with `#`
 /// are passed over; what else does not begin with `/` is skipped and reported, as ipfs-cluster's peerstore skips it.
 enum MultiaddrsFormat: FormatCodec {
-    static var summary: String { "multiaddrs, one a line (ipfs-cluster's peerstore, 'ipfs swarm peers')" }
+    static var summary: String {
+        "multiaddrs, one a line (ipfs-cluster's peerstore, 'ipfs swarm peers' without options)"
+    }
     static var networks: [Network]? { [.libp2p] }
     static var canExport: Bool { true }
 
-    /// A file whose first line that is neither a comment nor skipped is an address, and alone on its line.
+    /// A file with a line that is an address, unless what it says of its addresses is more than this format reads.
     static func recognise(_ sample: FileSample) -> Recognition {
-        guard sample.first != UInt8(ascii: "{"), sample.first != UInt8(ascii: "[") else { return .no }
+        guard sample.first != UInt8(ascii: "{"), sample.first != UInt8(ascii: "["),
+            !SwarmPeersFormat.isAnnotated(sample), !SwarmAddrsFormat.isText(sample)
+        else { return .no }
         var verdict = Recognition.no
         sample.forEachLine { line in
-            guard line.first == UInt8(ascii: "/") else { return true }
-            let text = line.trimmed
-            if (try? Multiaddr(utf8: text)) != nil {
-                verdict = .yes()
-            } else if let blank = text.offset(of: 0x20, from: 0), (try? Multiaddr(utf8: text.part(0..<blank))) != nil {
-                verdict = .known(
-                    "looks like the output of 'ipfs swarm peers -v', which this version does not read. Use it without -v."
-                )
-            } else {
-                return true
-            }
+            guard line.first == UInt8(ascii: "/"), (try? Multiaddr(utf8: line.trimmed)) != nil else { return true }
+            verdict = .yes()
             return false
         }
         return verdict

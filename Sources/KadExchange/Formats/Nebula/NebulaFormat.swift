@@ -59,9 +59,6 @@ private struct Visit {
     /// Addresses of protocols that are not known: left out.
     var unreadable = 0
 
-    /// Elements of a list that are looked at: no honest peer comes near it.
-    private static let listLimit = 256
-
     init(_ text: UnsafeBufferPointer<UInt8>) throws(RejectionReason) {
         var reader = JSONReader(text)
         var visit = Visit()
@@ -75,43 +72,30 @@ private struct Visit {
     private mutating func take(_ name: JSONReader.Text, _ reader: inout JSONReader) throws(RejectionReason) {
         if try reader.takeNull() { return }
         if name.equals("PeerID") {
-            id = try Self.text("PeerID", &reader).withUTF8 { (utf8) throws(RejectionReason) in
-                do throws(PeerIDError) {
-                    return try PeerIDEncoding.libp2p.decode(utf8: utf8)
-                } catch {
-                    throw .peerID(error)
-                }
-            }
+            id = try reader.peerID("PeerID", .libp2p)
         } else if name.equals("Maddrs") || name.equals("ListenMaddrs") {
-            try Self.list("Maddrs", &reader) { (text) throws(RejectionReason) in
-                guard addresses.count < Self.listLimit else { return }
-                do throws(RejectionReason) {
-                    let address = try Self.address(text)
-                    if !addresses.contains(address) { addresses.append(address) }
-                } catch {
-                    unreadable += 1
-                }
-            }
+            unreadable += try reader.addresses("Maddrs", into: &addresses)
         } else if name.equals("ConnectMaddr") {
-            let text = try Self.text("ConnectMaddr", &reader)
-            if !text.raw.isEmpty { connected = try Self.address(text) }
+            let text = try reader.text("ConnectMaddr")
+            if !text.raw.isEmpty { connected = try text.address() }
         } else if name.equals("Protocols") {
-            try Self.list("Protocols", &reader) { (text) throws(RejectionReason) in
-                if protocols.count < Self.listLimit { protocols.append(try text.string()) }
+            try reader.forEach("Protocols") { (reader) throws(RejectionReason) in
+                let text = try reader.text("Protocols")
+                if protocols.count < JSONReader.listLimit { protocols.append(try text.string()) }
             }
         } else if name.equals("AgentVersion") {
-            let text = try Self.text("AgentVersion", &reader)
+            let text = try reader.text("AgentVersion")
             agent = text.raw.isEmpty ? nil : try text.string()
         } else if name.equals("ConnectDuration") {
-            duration = try Self.text("ConnectDuration", &reader).withUTF8 { Timestamp.parse(goDuration: $0) }
+            duration = try reader.text("ConnectDuration").withUTF8 { Timestamp.parse(goDuration: $0) }
         } else if name.equals("VisitStartedAt") {
-            startedAt = try Self.stamp("VisitStartedAt", &reader)
+            startedAt = try reader.stamp("VisitStartedAt")
         } else if name.equals("VisitEndedAt") {
-            endedAt = try Self.stamp("VisitEndedAt", &reader)
+            endedAt = try reader.stamp("VisitEndedAt")
         } else if name.equals("ConnectErrorStr") {
-            connectError = try Self.text("ConnectErrorStr", &reader).string()
+            connectError = try reader.string("ConnectErrorStr")
         } else if name.equals("CrawlErrorStr") {
-            crawlError = try Self.text("CrawlErrorStr", &reader).string()
+            crawlError = try reader.string("CrawlErrorStr")
         } else {
             try reader.skip()
         }
@@ -153,39 +137,5 @@ private struct Visit {
             }
         }
         return peer
-    }
-
-    private static func text(_ name: String, _ reader: inout JSONReader) throws(RejectionReason) -> JSONReader.Text {
-        guard reader.next == UInt8(ascii: "\"") else {
-            try reader.skip()
-            throw .wrongType(name, expected: "text")
-        }
-        return try reader.text()
-    }
-
-    private static func list(
-        _ name: String, _ reader: inout JSONReader, _ body: (JSONReader.Text) throws(RejectionReason) -> Void
-    ) throws(RejectionReason) {
-        guard reader.next == UInt8(ascii: "[") else {
-            try reader.skip()
-            throw .wrongType(name, expected: "a list")
-        }
-        try reader.array { (reader) throws(RejectionReason) in try body(try text(name, &reader)) }
-    }
-
-    private static func address(_ text: JSONReader.Text) throws(RejectionReason) -> Multiaddr {
-        try text.withUTF8 { (utf8) throws(RejectionReason) in
-            do throws(MultiaddrError) {
-                return try Multiaddr(utf8: utf8)
-            } catch {
-                throw .address(error)
-            }
-        }
-    }
-
-    private static func stamp(_ name: String, _ reader: inout JSONReader) throws(RejectionReason) -> Instant {
-        let stamp = try text(name, &reader).withUTF8 { Timestamp.parse(rfc3339: $0) }
-        guard let stamp else { throw .wrongType(name, expected: "a date and time (RFC 3339)") }
-        return stamp
     }
 }
