@@ -25,6 +25,8 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore peers --answered --since 6h     who answered, seen lately
               kadstore buckets                         a picture of the table
               kadstore export backup.jsonl             everything, as text
+              kadstore convert a.dat b.csv --to csv    from file to file
+              kadstore diff old.db new.jsonl           what has changed
               kadstore simulate --list                 questions to a simulated network
 
             EXIT STATUS:
@@ -40,7 +42,7 @@ struct KadStoreCommand: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
             ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, CheckCommand.self,
-            ImportCommand.self, ExportCommand.self, SimulateCommand.self,
+            ImportCommand.self, ExportCommand.self, ConvertCommand.self, DiffCommand.self, SimulateCommand.self,
         ])
 
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }

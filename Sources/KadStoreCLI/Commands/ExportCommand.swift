@@ -3,14 +3,6 @@ import KadExchange
 import KadStore
 import Kademlia
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
@@ -45,7 +37,7 @@ struct ExportCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        for suffix in ["", "-wal", "-lock"] where file != "-" && FileStatus.isSame(file, database.path + suffix) {
+        for other in DatabaseOptions.files(of: database.path) where file != "-" && FileStatus.isSame(file, other) {
             throw CommandError.usage("\(file) is the database itself: export to another file.")
         }
         let command = self
@@ -68,19 +60,18 @@ struct ExportCommand: AsyncParsableCommand {
         defer { progress.finish() }
         var options = ExportOptions()
         options.format = format
-        options.filter = try filter.filter(now: Instant.systemClock())
         options.onProgress = { progress.update($0) }
         let settings = options
-        return try await database.reading { store in
-            do throws(ExchangeError) {
-                return try await store.exportPeers(to: file, settings)
-            } catch .brokenPipe {
-                // As any other tool ends when its reader goes: silently, by the signal.
-                raise(SIGPIPE)
-                throw CommandError.output(code: EPIPE)
-            } catch .system(_, let name, let code) {
-                // Nothing is read but the store, whose errors are its own: this is the file to be written.
-                throw CommandError.cannotCreate(path: name, code: code)
+        return try await BrokenPipe.ending {
+            try await database.reading { store in
+                var settings = settings
+                settings.filter = try filter.filter(in: store, now: Instant.systemClock())
+                do throws(ExchangeError) {
+                    return try await store.exportPeers(to: file, settings)
+                } catch .system(_, let name, let code) {
+                    // Nothing is read but the store, whose errors are its own: this is the file to be written.
+                    throw CommandError.cannotCreate(path: name, code: code)
+                }
             }
         }
     }
