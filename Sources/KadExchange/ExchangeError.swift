@@ -11,14 +11,19 @@ import Darwin
 /// Why a file cannot be read, imported, written or converted as a whole. What is wrong with one record of it is a
 /// ``Rejection``, what ends it early a ``ImportFault``.
 public enum ExchangeError: Error, Hashable, Sendable {
-    /// No format fits the beginning of the file. `clue` says what it looks like, where that is known.
-    case unrecognised(name: String, clue: String?)
+    /// No format fits the beginning of the file. `clue` says what it looks like, where that is known; `tried` names the
+    /// formats, and why those that nearly fit do not.
+    case unrecognised(name: String, clue: String?, tried: [FormatAttempt])
     /// More than one format fits: name one.
     case ambiguous(name: String, formats: [ExchangeFormat])
     /// The format does not do this; the text says what.
     case unsupported(name: String, reason: String)
     /// The file holds another network than the store.
     case networkMismatch(name: String, file: String, store: String)
+    /// Two files, or a file and a store, hold different networks: they are neither joined nor compared.
+    case differentNetworks(name: String, network: String, other: String, otherNetwork: String)
+    /// Nothing says of what network the peers are: it has to be told.
+    case networkNotStated(name: String)
     /// The store's network cannot be written in this format.
     case networkNotCarried(format: ExchangeFormat, network: String)
     /// A restore needs a whole file, and this one is not; the text says what is missing.
@@ -58,14 +63,19 @@ extension ExchangeError: CustomStringConvertible {
     /// What is wrong, where, and what to do.
     public var description: String {
         switch self {
-        case .unrecognised(let name, let clue?): "\(name): \(clue)"
-        case .unrecognised(let name, nil):
-            "\(name): not recognised. Tried: \(Self.list(ExchangeFormat.importable)). Name the format with --format."
+        case .unrecognised(let name, let clue?, _): "\(name): \(clue)"
+        case .unrecognised(let name, nil, let tried):
+            "\(name): not recognised. Tried: \(tried.map(\.description).joined(separator: ", ")). "
+                + "Name the format with --format."
         case .ambiguous(let name, let formats):
             "\(name): could be any of \(Self.list(formats)). Name the format with --format."
         case .unsupported(let name, let reason): "\(name): \(reason)"
         case .networkMismatch(let name, let file, let store):
             "\(name): holds peers of \(file), the store \(store). One store holds one network: use another --db."
+        case .differentNetworks(let name, let network, let other, let otherNetwork):
+            "\(name) holds peers of \(network), \(other) of \(otherNetwork): networks are not mixed."
+        case .networkNotStated(let name):
+            "\(name) does not say of what network its peers are: use --network."
         case .networkNotCarried(let format, let network):
             "The format \(format.name) carries no peers of network \(network)."
         case .notRestorable(let name, let reason): "\(name): cannot be restored from: \(reason). Nothing was changed."
@@ -84,4 +94,18 @@ extension ExchangeError: CustomStringConvertible {
     private static func list(_ formats: [ExchangeFormat]) -> String {
         formats.map(\.name).joined(separator: ", ")
     }
+}
+
+/// A format that a file was held against.
+public struct FormatAttempt: Hashable, Sendable, CustomStringConvertible {
+    public let format: ExchangeFormat
+    /// Why it nearly fits and does not; nil where nothing speaks for it.
+    public let nearMiss: String?
+
+    init(_ format: ExchangeFormat, nearMiss: String? = nil) {
+        self.format = format
+        self.nearMiss = nearMiss.map { Printable.text($0, limit: 160) }
+    }
+
+    public var description: String { format.name + (nearMiss.map { " (\($0))" } ?? "") }
 }

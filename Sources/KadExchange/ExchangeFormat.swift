@@ -104,6 +104,8 @@ enum Recognition {
     case no
     /// It is; with the network and scope that the file states.
     case yes(network: Network? = nil, scope: Scope? = nil)
+    /// It is not, but nearly; the text says what is wrong with it.
+    case near(String)
     /// It is something that is known and not read; the text says what, and what to do.
     case known(String)
 }

@@ -31,7 +31,8 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     var meaning: String {
         switch self {
         case .success: "done"
-        case .negative: "the answer is no: problems were found, a goal was missed, or the store has no such peer"
+        case .negative:
+            "the answer is no: problems were found, a goal was missed, two files differ, or there is no such peer"
         case .partlyDone: "partly done: records were rejected, something was left, or the command was interrupted"
         case .usage: "the command line is wrong"
         case .badData: "an input or the database is damaged or not what it should be"
@@ -78,7 +79,8 @@ extension ExitStatus {
     private static func status(of error: ExchangeError) -> ExitStatus {
         switch error {
         case .unrecognised, .ambiguous, .unsupported, .notRestorable: .badData
-        case .networkMismatch, .networkNotCarried: .configuration
+        case .networkMismatch, .networkNotCarried, .differentNetworks: .configuration
+        case .networkNotStated: .usage
         case .alreadyRead: .internalError
         case .system(_, _, let code): status(ofSystemError: code, creating: false)
         case .brokenPipe, .diskFull: .inputOutput
@@ -135,6 +137,10 @@ enum CommandError: Error, Hashable, Sendable {
     case damagedRows(Int)
     /// No record of any file was imported; what is wrong has been printed.
     case nothingImported(ExitStatus)
+    /// Some records of converted files were left out; what is wrong has been printed.
+    case partlyConverted
+    /// Some records could not be compared; what is wrong has been printed.
+    case partlyCompared
 
     var status: ExitStatus {
         switch self {
@@ -145,7 +151,10 @@ enum CommandError: Error, Hashable, Sendable {
         case .output: .inputOutput
         case .refused: .cannotCreate
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
-        case .interrupted, .partlyImported, .damagedPeers, .damagedRows, .logNotEmptied, .copiedWithProblems: .partlyDone
+        case .interrupted, .partlyImported, .partlyConverted, .damagedPeers, .damagedRows, .logNotEmptied,
+            .copiedWithProblems:
+            .partlyDone
+        case .partlyCompared: .badData
         case .nothingImported(let status): status
         }
     }
@@ -174,6 +183,8 @@ extension CommandError: CustomStringConvertible {
             "\(count == 1 ? "1 row" : "\(count) rows") of the store cannot be read in full and were counted as far as they "
                 + "can. 'kadstore check' names them."
         case .nothingImported: "nothing was imported."
+        case .partlyConverted: "not everything was converted."
+        case .partlyCompared: "not everything was compared."
         }
     }
 

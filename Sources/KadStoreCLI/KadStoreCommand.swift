@@ -27,6 +27,8 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore report --output report.html     all of it on one page, in pictures
               kadstore watch                           a node at work
               kadstore export peers.jsonl              everything, as text
+              kadstore convert a.dat b.csv --to csv    from file to file
+              kadstore diff old.db new.jsonl           what has changed
               kadstore backup backup.db                a copy that was checked, while a node writes
               kadstore simulate --list                 questions to a simulated network
 
@@ -56,7 +58,7 @@ struct KadStoreCommand: AsyncParsableCommand {
                     WatchCommand.self,
                 ]),
             CommandGroup(
-                name: "Files of peers:", subcommands: [ImportCommand.self, ExportCommand.self]),
+                name: "Files of peers:", subcommands: [ImportCommand.self, ExportCommand.self, ConvertCommand.self, DiffCommand.self]),
             CommandGroup(
                 name: "Whom a node asks:",
                 subcommands: [ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, SimulateCommand.self]),

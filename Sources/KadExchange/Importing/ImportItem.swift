@@ -39,4 +39,11 @@ public enum ImportNote: Hashable, Sendable {
 protocol FormatReader: AnyObject {
     /// The next piece; nil at the end.
     func next() throws(ExchangeError) -> ImportItem?
+
+    /// The beginning of the record that was returned last, as it stands in the file; nil where it is not at hand.
+    func record(limit: Int) -> [UInt8]?
+}
+
+extension FormatReader {
+    func record(limit: Int) -> [UInt8]? { nil }
 }

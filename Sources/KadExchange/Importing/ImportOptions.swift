@@ -1,12 +1,19 @@
 import KadStore
 import Kademlia
 
-/// How an import treats what it reads.
+/// How an import or a conversion treats what it reads.
 public struct ImportOptions: Sendable {
     /// Counts what would change, and changes nothing.
     public var isDryRun = false
     /// Whether foreign successes (last ok, round-trip times, counters) count as our own.
     public var trustsHistory = false
+    /// Whether anything but ids and addresses is taken: no stamps, counters, failures, round-trip times, agents or
+    /// protocols when false.
+    public var takesHistory = true
+    /// Which records are taken. Asked of each record as the file states it, its own successes, waits and sources included;
+    /// one that names no source has ours (``source``), one without stamps counts as heard of now. With anything but
+    /// ``PeerFilter/all``, addresses without an id are left out.
+    public var filter = PeerFilter.all
     /// Keeps addresses that the store's scope does not admit.
     public var allowsUnroutable = false
     /// Who told of the peers; nil for `file:` and the file's name. What a file says of its own sources is not taken.

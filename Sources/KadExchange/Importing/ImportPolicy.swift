@@ -4,8 +4,9 @@ import Multiformats
 
 /// What a store takes of a foreign record. The same for all formats.
 struct ImportPolicy {
-    let store: Store
-    let options: ImportOptions
+    private let network: Network
+    private let scope: Scope
+    private let options: ImportOptions
     private let own: Set<PeerID>
     private let latest: Instant
     private let source: String
@@ -13,10 +14,14 @@ struct ImportPolicy {
     /// Stamps further in the future than this, in milliseconds, say nothing: clocks differ by less.
     static let clockTolerance: Int64 = 10 * 60 * 1_000
 
-    init(store: Store, options: ImportOptions, name: String) throws(StoreError) {
-        self.store = store
+    /// - Parameters:
+    ///   - own: our own ids, which are left out.
+    ///   - name: the file's.
+    init(network: Network, scope: Scope, own: Set<PeerID>, options: ImportOptions, name: String) {
+        self.network = network
+        self.scope = scope
         self.options = options
-        own = Set(try store.identities().map(\.peer.id))
+        self.own = own
         latest = options.now.advanced(byMilliseconds: Self.clockTolerance)
         source = options.source ?? Self.source(name)
     }
@@ -30,6 +35,8 @@ struct ImportPolicy {
         case take
         /// Ourselves.
         case own
+        /// The filter does not want it.
+        case filtered
         case reject(RejectionReason)
     }
 
@@ -40,17 +47,25 @@ struct ImportPolicy {
         if !own.isEmpty, own.contains(peer.id) { return .own }
         if localIDs.contains(peer.id) { return .own }
         if let reason = checkID(of: peer, key: key) { return .reject(reason) }
+        if let reason = arrangeStamps(&peer, &report) { return .reject(reason) }
+        if options.filter != .all, try !isWanted(peer) { return .filtered }
 
         let isTold = !peer.addresses.isEmpty
         if let reason = arrangeAddresses(&peer, &report) { return .reject(reason) }
         guard !isTold || !peer.addresses.isEmpty || !peer.failures.isEmpty || peer.lastOK != nil else {
             return .reject(.unroutable)
         }
-        if let reason = arrangeStamps(&peer, &report) { return .reject(reason) }
+        if !options.takesHistory { peer = peer.withoutHistory }
         // Names are kept joined by line ends, so none may hold one.
         if peer.protocols.contains(where: Self.isNoName) { peer.protocols.removeAll(where: Self.isNoName) }
         peer.source = source
         return .take
+    }
+
+    private func isWanted(_ peer: ImportedPeer) throws(StoreError) -> Bool {
+        var stated = peer
+        stated.source = peer.source ?? source
+        return options.filter.accepts(stated.record(key: try network.key(of: peer.id), at: options.now))
     }
 
     /// An address without an id.
@@ -60,8 +75,8 @@ struct ImportPolicy {
         guard let address = address.withoutPeerID else { return (nil, .missing("address")) }
         guard !address.isRelayed else { return (nil, .relayWithoutPeer) }
         guard isUsable(address) else { return (nil, .unroutable) }
-        let first = known(firstSeen, &report)
-        let last = known(lastSeen, &report)
+        let first = options.takesHistory ? known(firstSeen, &report) : nil
+        let last = options.takesHistory ? known(lastSeen, &report) : nil
         if let first, let last, first > last { return (nil, Self.disorder) }
         // Stamps that are the import's own time tell the store nothing new when the address is there already.
         return (
@@ -72,13 +87,12 @@ struct ImportPolicy {
     }
 
     private func checkID(of peer: ImportedPeer, key: Key?) -> RejectionReason? {
-        if store.network.derivation == .identity, peer.id.bytes.count != store.network.keyByteCount {
+        if network.derivation == .identity, peer.id.bytes.count != network.keyByteCount {
             return .foreignID(
-                "an id of network '\(store.network.name)' has \(store.network.keyByteCount) bytes, this one "
-                    + "\(peer.id.bytes.count)")
+                "an id of network '\(network.name)' has \(network.keyByteCount) bytes, this one \(peer.id.bytes.count)")
         }
         guard let key else { return nil }
-        return (try? store.network.key(of: peer.id)) == key ? nil : .wrongKey
+        return (try? network.key(of: peer.id)) == key ? nil : .wrongKey
     }
 
     private func arrangeAddresses(_ peer: inout ImportedPeer, _ report: inout ImportReport) -> RejectionReason? {
@@ -107,7 +121,7 @@ struct ImportPolicy {
 
     /// Names and relayed addresses are left for a dialler to resolve.
     private func isUsable(_ address: Multiaddr) -> Bool {
-        options.allowsUnroutable || address.isRelayed || store.scope.admits(address)
+        options.allowsUnroutable || address.isRelayed || scope.admits(address)
     }
 
     private func arrangeStamps(_ peer: inout ImportedPeer, _ report: inout ImportReport) -> RejectionReason? {
@@ -149,5 +163,12 @@ struct ImportPolicy {
         let known = known(stamp)
         if known == nil { report.impossibleStamps += 1 }
         return known
+    }
+}
+
+extension ImportedPeer {
+    /// The id and the addresses.
+    fileprivate var withoutHistory: ImportedPeer {
+        ImportedPeer(id: id, addresses: addresses.map { Address($0.address) })
     }
 }

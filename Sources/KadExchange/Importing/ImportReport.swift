@@ -11,6 +11,10 @@ public struct ImportReport: Hashable, Sendable {
     public var records = 0
     /// Records that were handed to the store: peers and candidates.
     public var taken = 0
+    /// Records that the filter left out: no rejections.
+    public var filtered = 0
+    /// Whether addresses without an id were among them.
+    var hasCandidates = false
     /// What they changed.
     public var summary = BulkSummary()
     /// Rejected records by reason.
@@ -55,6 +59,9 @@ public struct ImportReport: Hashable, Sendable {
 
     mutating func add(_ rejection: Rejection, limit: Int) {
         rejected[rejection.reason.kind, default: 0] += 1
-        if rejections.count < limit { rejections.append(rejection) }
+        guard rejections.count < limit else { return }
+        var shown = rejection
+        shown.bytes = nil
+        rejections.append(shown)
     }
 }

@@ -37,9 +37,11 @@ public final class ImportSource: Sendable {
         let sample = FileSample(input.window, isWhole: input.isAtEnd, path: input.path)
         var recognised: [(ExchangeFormat, Network?, Scope?)] = []
         var clue: String?
+        var tried: [FormatAttempt] = []
         for candidate in format.map({ [$0] }) ?? ExchangeFormat.importable {
             switch candidate.codec.recognise(sample) {
-            case .no: continue
+            case .no: tried.append(FormatAttempt(candidate))
+            case .near(let text): tried.append(FormatAttempt(candidate, nearMiss: text))
             case .known(let text): clue = clue ?? text
             case .yes(let network, let scope): recognised.append((candidate, network, scope))
             }
@@ -49,7 +51,9 @@ public final class ImportSource: Sendable {
             recognised = [(format, nil, nil)]
         }
         guard let found = recognised.first else {
-            throw .unrecognised(name: input.name, clue: clue ?? FileClue.text(sample))
+            let hasNearMiss = tried.contains { $0.nearMiss != nil }
+            let told = clue ?? (hasNearMiss ? nil : FileClue.text(sample))
+            throw .unrecognised(name: input.name, clue: told, tried: tried)
         }
         guard recognised.count == 1 else { throw .ambiguous(name: input.name, formats: recognised.map(\.0)) }
         if input.window.starts(with: FileSample.mark) { input.consume(FileSample.mark.count) }

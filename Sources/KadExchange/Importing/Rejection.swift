@@ -7,6 +7,12 @@ public struct Rejection: Hashable, Sendable {
     public let reason: RejectionReason
     /// The beginning of the record, fit to be shown; nil where showing it would tell nothing.
     public let excerpt: String?
+    /// The record as it stands in the file, its first ``byteLimit`` bytes; nil where it is not at hand. Given to
+    /// ``ImportOptions/onRejection`` alone: reports do not keep it.
+    public internal(set) var bytes: [UInt8]?
+
+    /// Enough to repair a record of any honest length.
+    public static let byteLimit = 64 << 10
 
     init(place: Place, reason: RejectionReason, excerpt: String? = nil) {
         self.place = place
@@ -16,6 +22,7 @@ public struct Rejection: Hashable, Sendable {
 
     init(place: Place, reason: RejectionReason, text: UnsafeBufferPointer<UInt8>) {
         self.init(place: place, reason: reason, excerpt: text.isEmpty ? nil : Printable.text(text))
+        if !text.isEmpty { bytes = Array(text.prefix(Self.byteLimit)) }
     }
 }
 

@@ -26,6 +26,8 @@ final class ByteInput {
 
     private let descriptor: Int32
     private let ownsDescriptor: Bool
+    /// Where in its file the input began; nil for one that cannot be read again.
+    private let origin: Int64?
     private var memory: UnsafeMutablePointer<UInt8>
     private var capacity: Int
     private var start = 0
@@ -45,6 +47,8 @@ final class ByteInput {
         var status = stat()
         let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
         size = isRegular ? Int64(status.st_size) : nil
+        let position = isRegular ? lseek(descriptor, 0, SEEK_CUR) : -1
+        origin = position < 0 ? nil : Int64(position)
     }
 
     /// Opens a file, or standard input for `-`.
@@ -103,6 +107,47 @@ final class ByteInput {
         let count = min(max(0, count), end - start)
         start += count
         offset += Int64(count)
+    }
+
+    /// Whether ``rewind(to:)`` can go back.
+    var canRewind: Bool { origin != nil }
+
+    /// Goes back to an earlier ``offset``.
+    func rewind(to earlier: Int64) throws(ExchangeError) {
+        guard let origin, lseek(descriptor, off_t(origin + earlier), SEEK_SET) >= 0 else {
+            throw ExchangeError(operation: "read again", name: name, code: origin == nil ? ESPIPE : errno)
+        }
+        start = 0
+        end = 0
+        offset = earlier
+        isAtEnd = false
+    }
+
+    /// What is left of the input in a temporary file, which has no name and goes with the last who holds it: to be read
+    /// more than once, without waiting for whoever writes a pipe.
+    func spooled() throws(ExchangeError) -> ByteInput {
+        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(folder)/kadstore-spool-XXXXXX".utf8CString)
+        let file = mkstemp(&template)
+        guard file >= 0 else { throw ExchangeError(operation: "make a temporary file", name: folder, code: errno) }
+        unlink(template)
+        _ = fcntl(file, F_SETFD, FD_CLOEXEC)
+        let sink = ByteSink(descriptor: file, name: folder)
+        do {
+            repeat {
+                sink.buffer.append(contentsOf: window)
+                consume(window.count)
+                try sink.flushIfFull()
+            } while try fill()
+            try sink.flush()
+        } catch {
+            close(file)
+            throw error
+        }
+        lseek(file, 0, SEEK_SET)
+        let spool = ByteInput(descriptor: file, name: name, closing: true)
+        spool.cancellation = cancellation
+        return spool
     }
 
     /// Passes over everything up to the end of the line, however far that is, in no more memory than the window.

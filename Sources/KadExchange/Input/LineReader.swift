@@ -16,6 +16,12 @@ struct LineReader {
         self.limit = limit
     }
 
+    /// The beginning of the last line, with its end; nil for one that was passed over.
+    func text(limit: Int) -> [UInt8]? {
+        let line = input.window.prefix(min(taken, limit))
+        return line.isEmpty ? nil : Array(line)
+    }
+
     struct Line {
         /// Without its end. Empty for a line that is not to be read. Valid until the next line is asked for.
         let text: UnsafeBufferPointer<UInt8>

@@ -8,58 +8,53 @@ import Multiformats
 /// interrupted, and loading the same records again completes it.
 public final class BulkLoader {
     private let store: Store
-    private let writer: Writer
-    private let options: BulkOptions
-    private let peers: RunSorter
-    private let candidates: RunSorter
-    private var codec = ImportedPeerCodec()
+    private let records: RecordSorter
 
-    /// Rows of one transaction: about 2 MiB of log, some 40 ms in which other writers wait.
-    private static let chunk = 16_384
-
-    init(store: Store, writer: Writer, options: BulkOptions) {
+    init(store: Store, options: BulkOptions) {
         self.store = store
-        self.writer = writer
-        self.options = options
-        peers = RunSorter(memoryLimit: options.memoryLimit)
-        candidates = RunSorter(memoryLimit: options.memoryLimit / 4)
+        records = RecordSorter(network: store.network, options: options)
     }
 
-    /// Takes a record. The id is hashed here, once for each record.
-    ///
-    /// - Throws: ``StoreError/invalidArgument(_:)`` when the id is none of the network; ``StoreError/diskFull(path:)``
-    ///   and the like from temporary files.
-    public func add(_ peer: ImportedPeer) throws(StoreError) {
-        let key = try store.network.key(of: peer.id)
-        try peers.add(
-            keyCount: Key.byteCount, { bytes in key.withBytes { bytes.append(contentsOf: $0) } },
-            payload: { codec.append(peer, to: &$0) })
-    }
+    /// Takes a record: see ``RecordSorter``.
+    public func add(_ peer: ImportedPeer) throws(StoreError) { try records.add(peer) }
 
     /// Takes an address without an id.
-    public func add(_ candidate: Candidate) throws(StoreError) {
-        try candidates.add(
-            keyCount: candidate.address.bytes.count, { $0.append(contentsOf: candidate.address.bytes) },
-            payload: { bytes in
-                ImportedPeerCodec.append(candidate.firstSeen.milliseconds, to: &bytes)
-                ImportedPeerCodec.append(candidate.lastSeen.milliseconds, to: &bytes)
-                ImportedPeerCodec.append(candidate.lastTried, to: &bytes)
-                Varint.append(UInt64(clamping: candidate.tries), to: &bytes)
-                Varint.append(UInt64(codec.number(of: candidate.source)), to: &bytes)
-            })
+    public func add(_ candidate: Candidate) throws(StoreError) { try records.add(candidate) }
+
+    /// Merges everything that was added: see ``Store/load(_:progress:)``.
+    public func finish(progress: (@Sendable (Int) -> Void)? = nil) async throws(StoreError) -> BulkSummary {
+        try await store.load(records, progress: progress)
+    }
+}
+
+extension Store {
+    /// Begins a bulk load of foreign records.
+    public func bulkLoader(_ options: BulkOptions) throws(StoreError) -> BulkLoader {
+        guard writer != nil else { throw .readOnly(path: path) }
+        return BulkLoader(store: self, options: options)
     }
 
-    /// Merges everything that was added.
+    /// Merges sorted records into the table, in one pass along it and in transactions of bounded size. What is committed
+    /// stays when the task is cancelled, and loading the same records again completes it.
     ///
-    /// - Parameter progress: called now and then with the number of records that are done.
-    public func finish(progress: (@Sendable (Int) -> Void)? = nil) async throws(StoreError) -> BulkSummary {
-        let pass = Pass(peers: peers, candidates: candidates, codec: codec, options: options)
-        while try await writer.perform({ try pass.step($0, limit: Self.chunk) }) {
+    /// - Parameters:
+    ///   - records: nobody else uses them any more.
+    ///   - progress: called now and then with the number of records that are done.
+    /// - Throws: ``StoreError/interrupted(done:)`` when the task is cancelled.
+    public func load(
+        _ records: RecordSorter, progress: (@Sendable (Int) -> Void)? = nil
+    ) async throws(StoreError) -> BulkSummary {
+        guard let writer else { throw .readOnly(path: path) }
+        guard records.network == network else {
+            throw .invalidArgument("the records are of network '\(records.network.name)', not of this store's")
+        }
+        let pass = Pass(records)
+        while try await writer.perform({ try pass.step($0, limit: Self.loadChunk) }) {
             progress?(pass.done)
             if Task.isCancelled { throw .interrupted(done: pass.done) }
         }
         progress?(pass.done)
-        if !options.isDryRun {
+        if !records.options.isDryRun {
             try await writer.perform { writer in
                 writer.noteUnannounced()
                 try writer.flush()
@@ -67,16 +62,15 @@ public final class BulkLoader {
         }
         return pass.summary
     }
+
+    /// Rows of one transaction: about 2 MiB of log, some 40 ms in which other writers wait.
+    private static let loadChunk = 16_384
 }
 
 /// The state of a load between its transactions. Touched on the writer's queue, one step at a time.
 private final class Pass: @unchecked Sendable {
-    private let peers: RunSorter
-    private let candidates: RunSorter
-    private var codec: ImportedPeerCodec
-    private let options: BulkOptions
-    private var head: RunRecord?
-    private var candidateHead: RunRecord?
+    private let sorted: RecordSorter
+    private let isDryRun: Bool
     private var isStarted = false
     /// The first stored key at or after the last one that was asked for, as of this transaction.
     private var ahead = Ahead.unknown
@@ -88,13 +82,11 @@ private final class Pass: @unchecked Sendable {
     }
 
     private(set) var summary = BulkSummary()
-    private(set) var done = 0
+    var done: Int { sorted.done }
 
-    init(peers: RunSorter, candidates: RunSorter, codec: ImportedPeerCodec, options: BulkOptions) {
-        self.peers = peers
-        self.candidates = candidates
-        self.codec = codec
-        self.options = options
+    init(_ sorted: RecordSorter) {
+        self.sorted = sorted
+        isDryRun = sorted.options.isDryRun
     }
 
     /// One transaction's worth of rows.
@@ -104,78 +96,51 @@ private final class Pass: @unchecked Sendable {
         if !isStarted {
             isStarted = true
             try writer.commitPending()
-            head = try peers.next()
-            candidateHead = try candidates.next()
+            try sorted.start()
         }
-        guard head != nil || candidateHead != nil else { return false }
+        guard !sorted.isAtEnd else { return false }
         ahead = .unknown
-        let before = (summary, done)
+        let before = (summary, sorted.done)
         do {
-            if options.isDryRun {
+            if isDryRun {
                 try merge(writer.records(), limit)
             } else {
                 try writer.transaction { try merge($0, limit) }
             }
         } catch {
-            (summary, done) = before
+            (summary, sorted.done) = before
             throw error
         }
-        return head != nil || candidateHead != nil
+        return !sorted.isAtEnd
     }
 
     private func merge(_ records: RecordWriter, _ limit: Int) throws {
         var rows = 0
-        while rows < limit, let first = head {
-            try mergePeer(first, records)
+        while rows < limit, let key = try sorted.nextKey() {
+            try mergePeer(key, records)
             rows += 1
         }
-        while rows < limit, let first = candidateHead {
-            try mergeCandidate(first, records)
+        while rows < limit, let address = try sorted.nextAddress() {
+            let stored = try records.reader.candidate(at: address)
+            let merged = try sorted.takeCandidate(address, onto: stored)
+            summary.candidates.note(stored, merged)
+            if !isDryRun { try records.replace(stored, with: merged, address: address) }
             rows += 1
         }
     }
 
-    /// Merges all records of one peer.
-    private func mergePeer(_ first: RunRecord, _ records: RecordWriter) throws {
-        guard let key = first.key.withUnsafeBytes({ Key(bytes: $0) }) else {
-            throw StoreError.invalidRecord("a key of a run is damaged")
-        }
+    private func mergePeer(_ key: Key, _ records: RecordWriter) throws {
         let stored: PeerRecord?
         do {
             stored = try isStored(key, records.reader) ? records.reader.record(of: key) : nil
         } catch StoreError.corrupt {
-            try skip(first)
+            summary.damagedPeers += 1
+            try sorted.skipPeer()
             return
         }
-        var merged = stored
-        var next: RunRecord? = first
-        while let entry = next, entry.hasKey(of: first) {
-            let foreign = try codec.read(entry.payload)
-            var record: PeerRecord
-            if let merged {
-                record = merged
-            } else {
-                let firstSeen = foreign.firstSeen ?? foreign.lastSeen ?? options.now
-                record = PeerRecord(
-                    peer: Peer(id: foreign.id, key: key), firstSeen: firstSeen, source: foreign.source)
-            }
-            record.merge(foreign, trustingHistory: options.trustsHistory)
-            merged = record
-            done += 1
-            next = try peers.next()
-        }
-        head = next
+        let merged = try sorted.takePeer(key, onto: stored)
         summary.peers.note(stored, merged)
-        if !options.isDryRun { try records.replace(stored, with: merged, key: key) }
-    }
-
-    /// Leaves out all records of a peer whose row is damaged.
-    private func skip(_ first: RunRecord) throws {
-        summary.damagedPeers += 1
-        repeat {
-            done += 1
-            head = try peers.next()
-        } while head?.hasKey(of: first) ?? false
+        if !isDryRun { try records.replace(stored, with: merged, key: key) }
     }
 
     /// Whether the table has a key. Keys come in order, so one look ahead answers for all keys up to the next row: loading
@@ -185,46 +150,5 @@ private final class Pass: @unchecked Sendable {
         if case .end = ahead { return false }
         ahead = try reader.firstKey(from: key).map { .at($0) } ?? .end
         return ahead == .at(key)
-    }
-
-    private func mergeCandidate(_ first: RunRecord, _ records: RecordWriter) throws {
-        let address = try Multiaddr(bytes: first.key)
-        let stored = try records.reader.candidate(at: address)
-        var merged = stored
-        var next: RunRecord? = first
-        while let entry = next, entry.hasKey(of: first) {
-            var payload = PayloadReader(entry.payload)
-            let firstSeen = Instant(milliseconds: try payload.integer())
-            let lastSeen = Instant(milliseconds: try payload.integer())
-            let lastTried = try payload.instant()
-            let tries = Int(clamping: try payload.varint())
-            let source = codec.source(Int(clamping: try payload.varint()))
-            var candidate =
-                merged
-                ?? Candidate(address: address, firstSeen: firstSeen, lastSeen: lastSeen, source: source)
-            // Stamps equal to the load's own time mean that the file has none: they tell nothing new.
-            if stored == nil || lastSeen != options.now {
-                candidate.firstSeen = min(candidate.firstSeen, firstSeen)
-                candidate.lastSeen = max(candidate.lastSeen, lastSeen)
-            }
-            if options.trustsHistory {
-                candidate.tries = max(candidate.tries, tries)
-                if let lastTried { candidate.lastTried = max(candidate.lastTried ?? lastTried, lastTried) }
-            }
-            merged = candidate
-            done += 1
-            next = try candidates.next()
-        }
-        candidateHead = next
-        summary.candidates.note(stored, merged)
-        if !options.isDryRun { try records.replace(stored, with: merged, address: address) }
-    }
-}
-
-extension Store {
-    /// Begins a bulk load of foreign records.
-    public func bulkLoader(_ options: BulkOptions) throws(StoreError) -> BulkLoader {
-        guard let writer else { throw .readOnly(path: path) }
-        return BulkLoader(store: self, writer: writer, options: options)
     }
 }

@@ -1,6 +1,6 @@
 import Kademlia
 
-/// How a bulk load treats what it is given.
+/// How foreign records are sorted and merged.
 public struct BulkOptions: Sendable {
     /// Whether foreign successes (last ok, round-trip times, counters) count as our own.
     public var trustsHistory = false
@@ -26,7 +26,7 @@ public struct BulkSummary: Hashable, Sendable {
         public var total: Int { added + updated + unchanged }
 
         /// Counts a record by what the load made of it.
-        mutating func note<Record: Equatable>(_ stored: Record?, _ merged: Record?) {
+        package mutating func note<Record: Equatable>(_ stored: Record?, _ merged: Record?) {
             if stored == nil { added += 1 } else if stored == merged { unchanged += 1 } else { updated += 1 }
         }
     }

@@ -11,7 +11,7 @@ import Darwin
 ///
 /// Rows that reach a B-tree in key order load at 500-685 thousand a second, in random order at 158-202: sorting first is
 /// what makes bulk loads fast, and it brings the records of one peer together.
-final class RunSorter {
+package final class RunSorter {
     /// A record's place in the current run, with the first bytes of its key: most comparisons need no more.
     private struct Entry {
         let prefix: UInt64
@@ -25,12 +25,12 @@ final class RunSorter {
     private var sources: [RunSource] = []
     private var isMerging = false
 
-    init(memoryLimit: Int) { self.memoryLimit = max(1 << 16, memoryLimit) }
+    package init(memoryLimit: Int) { self.memoryLimit = max(1 << 16, memoryLimit) }
 
     /// Adds a record: the key, and a payload that `body` appends.
     ///
     /// - Throws: ``StoreError`` when a temporary file cannot be written.
-    func add(
+    package func add(
         keyCount: Int, _ key: (inout [UInt8]) -> Void, payload: (inout [UInt8]) -> Void
     ) throws(StoreError) {
         let start = buffer.count
@@ -83,7 +83,7 @@ final class RunSorter {
     }
 
     /// The next record in key order, records of equal keys in the order in which they were added; nil at the end.
-    func next() throws(StoreError) -> RunRecord? {
+    package func next() throws(StoreError) -> RunRecord? {
         if !isMerging {
             isMerging = true
             sortRun()
@@ -114,9 +114,9 @@ final class RunSorter {
 }
 
 /// One record of a run: `[key length, 4 bytes][payload length, 4 bytes][key][payload]`, little-endian.
-struct RunRecord {
-    let key: ArraySlice<UInt8>
-    let payload: ArraySlice<UInt8>
+package struct RunRecord {
+    package let key: ArraySlice<UInt8>
+    package let payload: ArraySlice<UInt8>
 
     init(_ bytes: ArraySlice<UInt8>) {
         let keyCount = bytes.withUnsafeBytes { Self.lengths($0, at: 0).key }

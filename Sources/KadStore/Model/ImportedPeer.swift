@@ -25,10 +25,25 @@ public struct ImportedPeer: Hashable, Sendable {
     public var protocols: [String] = []
     public var source: String?
     public var failures: [FailureRecord] = []
+    /// What the file says of waits and breakers. Filters ask it; no store takes it.
+    public var backoff: BackoffState?
 
     public init(id: PeerID, addresses: [Address] = [], source: String? = nil) {
         self.id = id
         self.addresses = addresses
         self.source = source
+    }
+}
+
+extension ImportedPeer {
+    /// The record as the file states it, successes included: what filters are asked of.
+    ///
+    /// - Parameter now: stands for stamps that the file does not have.
+    package func record(key: Key, at now: Instant) -> PeerRecord {
+        var record = PeerRecord(
+            peer: Peer(id: id, key: key), firstSeen: firstSeen ?? lastSeen ?? now, source: source)
+        record.merge(self, trustingHistory: true)
+        record.backoff = backoff
+        return record
     }
 }

@@ -72,10 +72,7 @@ extension PeerRecord {
     }
 
     /// What history says, for people.
-    public var standing: Standing {
-        if let lastOK { return lastFailure.map { $0 > lastOK } ?? false ? .failing : .answered }
-        return lastFailure == nil ? .unverified : .failing
-    }
+    public var standing: Standing { Standing(lastOK: lastOK, lastFailure: lastFailure) }
 
     public enum Standing: String, Hashable, Sendable, CaseIterable {
         /// Its last dial succeeded.
@@ -84,6 +81,15 @@ extension PeerRecord {
         case unverified
         /// Failed since it last answered.
         case failing
+
+        /// - Parameter lastFailure: the last that speaks against the peer.
+        init(lastOK: Instant?, lastFailure: Instant?) {
+            if let lastOK {
+                self = lastFailure.map { $0 > lastOK } ?? false ? .failing : .answered
+            } else {
+                self = lastFailure == nil ? .unverified : .failing
+            }
+        }
     }
 }
 

@@ -155,6 +155,8 @@ private struct RowFacts: PeerFilter.Facts {
         (row.optionalInt64(5).map(Instant.init(milliseconds:)), row.int64(6))
     }
     var addresses: [Multiaddr] { Array(AddressList(blob: Array(row.bytes(2))[...])) }
+    func lastFailure() throws -> Instant? { try reader.lastFailure(of: key) }
+    func breaker() throws -> BackoffState.Breaker { try reader.breaker(of: key) }
     func agent() throws -> String? { try reader.strings.name(.agent, row.optionalInt64(7)) }
     func protocols() throws -> [String] {
         try reader.strings.protocols(row.optionalInt64(8))

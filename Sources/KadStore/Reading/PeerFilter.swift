@@ -14,8 +14,12 @@ public indirect enum PeerFilter: Hashable, Sendable {
     case answered(since: Instant)
     /// Has answered at all.
     case everAnswered
-    /// Not waiting for a backoff to end.
+    /// Not waiting for a backoff to end. Its opposite, `.not(.dialable(at:))`, is to be backed off.
     case dialable(at: Instant)
+    /// Its history says this. Asks for the peer's failures: a search of its own for each row.
+    case standing(PeerRecord.Standing)
+    /// Its circuit breaker is in this state; it is closed where nothing is remembered. A search of its own for each row.
+    case breaker(BackoffState.Breaker)
     /// Has an address.
     case hasAddress
     /// Has an address of this group.
@@ -40,6 +44,8 @@ extension PeerFilter {
         var lastOK: Instant? { get }
         var deadline: (notBefore: Instant?, wait: Int64) { get }
         var addresses: [Multiaddr] { get }
+        func lastFailure() throws -> Instant?
+        func breaker() throws -> BackoffState.Breaker
         func agent() throws -> String?
         func protocols() throws -> [String]
         func source() throws -> String?
@@ -57,6 +63,9 @@ extension PeerFilter {
         case .dialable(let now):
             let deadline = facts.deadline
             return BackoffState.remaining(notBefore: deadline.notBefore, wait: deadline.wait, at: now) == 0
+        case .standing(let standing):
+            return try PeerRecord.Standing(lastOK: facts.lastOK, lastFailure: facts.lastFailure()) == standing
+        case .breaker(let breaker): return try facts.breaker() == breaker
         case .hasAddress: return !facts.addresses.isEmpty
         case .inGroup(let group):
             return facts.addresses.contains {
@@ -85,6 +94,8 @@ extension PeerFilter {
             (record.backoff?.notBefore, record.backoff?.waitMilliseconds ?? 0)
         }
         var addresses: [Multiaddr] { record.addresses.map(\.address) }
+        func lastFailure() -> Instant? { record.lastFailure }
+        func breaker() -> BackoffState.Breaker { record.backoff?.breaker ?? .closed }
         func agent() -> String? { record.agent }
         func protocols() -> [String] { record.protocols }
         func source() -> String? { record.source }

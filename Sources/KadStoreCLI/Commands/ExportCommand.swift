@@ -60,14 +60,17 @@ struct ExportCommand: AsyncParsableCommand {
         defer { progress.finish() }
         var options = ExportOptions()
         options.format = format
-        options.filter = try filter.filter(now: Instant.systemClock())
         options.onProgress = { progress.update($0) }
         let settings = options
-        return try await database.reading { store in
-            do throws(ExchangeError) {
-                return try await store.exportPeers(to: file, settings)
-            } catch {
-                throw ExportedFile.failure(error)
+        return try await BrokenPipe.ending {
+            try await database.reading { store in
+                var settings = settings
+                settings.filter = try filter.filter(in: store, now: Instant.systemClock())
+                do throws(ExchangeError) {
+                    return try await store.exportPeers(to: file, settings)
+                } catch {
+                    throw ExportedFile.failure(error)
+                }
             }
         }
     }

@@ -49,7 +49,8 @@ struct NearestCommand: AsyncParsableCommand {
             let target = try Target(self.target, as: kind, in: store.network)
             Messages.note(target.explanation(in: store.network, .standardError))
             return try Answer(
-                store, target, count: count, filter: filter.filter(now: Instant.systemClock()), maxRows: maxRows)
+                store, target, count: count, filter: filter.filter(in: store, now: Instant.systemClock()),
+                maxRows: maxRows)
         }
         var output = Output()
         if self.output.isJSON {

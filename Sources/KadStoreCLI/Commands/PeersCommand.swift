@@ -28,18 +28,6 @@ struct PeersCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Which peers") var filter: FilterOptions
 
-    @Option(help: "Peers that answered last, never answered nor failed (unverified), or failed since (failing).")
-    var standing: PeerRecord.Standing?
-
-    @Option(
-        help: ArgumentHelp(
-            "Peers that share exactly this many leading bits with an identity of the store, or with --near.",
-            valueName: "bits"))
-    var bucket: Int?
-
-    @Option(help: ArgumentHelp("A peer id, key or text: what --bucket counts from.", valueName: "target"))
-    var near: String?
-
     @Option(help: ArgumentHelp("The most peers to print.", valueName: "count"))
     var limit: Int?
 
@@ -48,10 +36,7 @@ struct PeersCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard limit ?? 1 > 0 else { throw ValidationError("--limit is at least 1.") }
-        guard near == nil || bucket != nil else { throw ValidationError("--near needs --bucket.") }
-        guard (0...256).contains(bucket ?? 0) else { throw ValidationError("--bucket is 0 to 256.") }
-        let isFiltered = try filter.filter(now: Instant.systemClock()) != .all || standing != nil || bucket != nil
-        guard peer == nil || !(isFiltered || limit != nil) else {
+        guard peer == nil || !(filter.isGiven || limit != nil) else {
             throw ValidationError("Filters are for lists: with a peer there is nothing to choose from.")
         }
     }
@@ -119,39 +104,17 @@ struct PeersCommand: AsyncParsableCommand {
         of store: Store, now: Instant, _ body: ([PeerRecord]) throws -> Void
     ) throws -> (isComplete: Bool, damaged: Int) {
         var damaged = 0
-        let filter = try self.filter(store, now)
+        let filter = try self.filter.filter(in: store, now: now)
         var left = limit ?? .max
         var next: Key?
         repeat {
             let page = try store.peers(after: next, where: filter)
-            let wanted = page.peers.filter { standing == nil || $0.standing == standing }
-            try body(Array(wanted.prefix(left)))
+            try body(Array(page.peers.prefix(left)))
             damaged += page.damaged.count
-            if wanted.count > left { return (false, damaged) }
-            left -= wanted.count
+            if page.peers.count > left { return (false, damaged) }
+            left -= page.peers.count
             next = page.next
         } while next != nil
         return (true, damaged)
     }
-
-    private func filter(_ store: Store, _ now: Instant) throws -> PeerFilter {
-        let conditions = try self.filter.filter(now: now)
-        guard let bucket else { return conditions }
-        let key: Key
-        if let near {
-            key = try Target(near, in: store.network).key
-        } else {
-            let identities = try store.identities()
-            guard identities.count == 1 else {
-                throw CommandError.usage(
-                    identities.isEmpty
-                        ? "--bucket counts from an identity, and this store has none: say --near ID or KEY."
-                        : "--bucket counts from an identity, and this store has several: say which one with --near ID.")
-            }
-            key = identities[0].peer.key
-        }
-        return FilterOptions.every([.sharesPrefix(bucket, with: key), conditions])
-    }
 }
-
-extension PeerRecord.Standing: ExpressibleByArgument {}

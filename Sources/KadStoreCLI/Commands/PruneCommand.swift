@@ -77,7 +77,7 @@ struct PruneCommand: AsyncParsableCommand {
     private func rules(_ store: Store) throws -> PruneRules {
         let now = Instant.systemClock()
         var rules = PruneRules()
-        let filter = try self.filter.filter(now: now)
+        let filter = try self.filter.filter(in: store, now: now)
         if filter != .all { rules.conditions.append(.matches(filter)) }
         if let notSeenSince { rules.conditions.append(.notSeen(since: notSeenSince.instant(now: now))) }
         if neverAnswered { rules.conditions.append(.neverAnswered) }

@@ -58,7 +58,7 @@ struct ReportCommand: AsyncParsableCommand {
             let report = try await ReportPage(of: store, title: title ?? defaultTitle, near: key) { progress.update($0) }
             return (Array(report.html.source.utf8), report.survey.damagedRows)
         }
-        try ExportedFile.write(page, to: output)
+        try await BrokenPipe.ending { try ExportedFile.write(page, to: output) }
         if output != "-" {
             let terminal = Terminal.standardError
             Messages.line("Wrote \(terminal.safe(output)) (\(terminal.bytes(Int64(page.count)))).")

@@ -45,24 +45,17 @@ extension FileStatus {
         }
         return names
     }
-}
 
-/// A folder of the system's for temporary files, and everything in it, for as long as `body` runs.
-enum TemporaryFolder {
-    static func with<Value: Sendable>(
-        _ body: @Sendable (_ folder: String) async throws -> Value
-    ) async throws -> Value {
-        let root = Environment.value(of: "TMPDIR") ?? "/tmp"
-        var name = Array("\(root)/kadstore-XXXXXX".utf8CString)
-        guard let made = mkdtemp(&name) else { throw CommandError.cannotCreate(path: root, code: errno) }
-        let folder = String(cString: made)
-        defer { remove(folder) }
-        return try await body(folder)
-    }
-
-    /// Takes away a folder that holds files alone.
-    private static func remove(_ folder: String) {
-        for name in FileStatus.names(in: folder) { unlink("\(folder)/\(name)") }
-        rmdir(folder)
+    /// Whether a regular file begins as SQLite databases do. Not to be asked of a file that this process has open as a
+    /// database: closing it here would drop SQLite's locks.
+    static func isSQLite(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        let mark = Array("SQLite format 3\0".utf8)
+        var bytes = [UInt8](repeating: 0, count: mark.count)
+        return read(descriptor, &bytes, bytes.count) == bytes.count && bytes == mark
     }
 }

@@ -3,7 +3,7 @@ import KadStore
 import Kademlia
 import Multiformats
 
-/// Which peers are wanted. Several conditions: all must hold.
+/// Which peers are wanted, the same for all commands. Several conditions: all must hold.
 struct FilterOptions: ParsableArguments {
     @Flag(help: "Peers that have ever answered.")
     var answered = false
@@ -31,9 +31,67 @@ struct FilterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Peers with an address in the /24 (IPv4) or /48 (IPv6) of this one.", valueName: "ip"))
     var group: String?
 
-    /// The conditions as a filter.
-    func filter(now: Instant) throws -> PeerFilter {
+    @Option(help: "Peers that answered last, never answered nor failed (unverified), or failed since (failing).")
+    var standing: PeerRecord.Standing?
+
+    @Flag(help: "Peers that are waiting for a backoff to end.")
+    var backedOff = false
+
+    @Option(help: "Peers whose circuit breaker is in this state.")
+    var breaker: BreakerState?
+
+    @Option(
+        help: ArgumentHelp(
+            "Peers that share exactly this many leading bits with an identity of the store, or with --near.",
+            valueName: "bits"))
+    var bucket: Int?
+
+    @Option(help: ArgumentHelp("A peer id, key or text: what --bucket counts from.", valueName: "target"))
+    var near: String?
+
+    func validate() throws {
+        guard near == nil || bucket != nil else { throw ValidationError("--near needs --bucket.") }
+        guard (0...256).contains(bucket ?? 0) else { throw ValidationError("--bucket is 0 to 256.") }
+        guard !(backedOff && dialable) else {
+            throw ValidationError("--backed-off and --dialable leave no peer: choose one.")
+        }
+        if let group { _ = try Self.networkGroup(group) }
+    }
+
+    /// Whether there is any condition.
+    var isGiven: Bool {
+        answered || answeredSince != nil || since != nil || dialable || agent != nil || protocolName != nil
+            || source != nil || group != nil || standing != nil || backedOff || breaker != nil || bucket != nil
+    }
+
+    /// The conditions as a filter over a store's peers.
+    func filter(in store: Store, now: Instant) throws -> PeerFilter {
+        try filter(in: store.network, now: now) {
+            let identities = try store.identities()
+            guard identities.count == 1 else {
+                throw CommandError.usage(
+                    identities.isEmpty
+                        ? "--bucket counts from an identity, and this store has none: say --near ID or KEY."
+                        : "--bucket counts from an identity, and this store has several: say which one with --near ID.")
+            }
+            return identities[0].peer.key
+        }
+    }
+
+    /// The conditions as a filter over peers of files.
+    func filter(in network: Network, now: Instant) throws -> PeerFilter {
+        try filter(in: network, now: now) {
+            throw CommandError.usage("--bucket counts from an identity, and files have none: say --near ID or KEY.")
+        }
+    }
+
+    /// - Parameter own: the key that --bucket counts from where --near names none.
+    private func filter(in network: Network, now: Instant, own: () throws -> Key) throws -> PeerFilter {
         var conditions: [PeerFilter] = []
+        if let bucket {
+            let key = try near.map { try Target($0, in: network).key } ?? own()
+            conditions.append(.sharesPrefix(bucket, with: key))
+        }
         if answered { conditions.append(.everAnswered) }
         if let answeredSince { conditions.append(.answered(since: answeredSince.instant(now: now))) }
         if let since { conditions.append(.seen(since: since.instant(now: now))) }
@@ -42,11 +100,11 @@ struct FilterOptions: ParsableArguments {
         if let protocolName { conditions.append(.speaks(protocolName)) }
         if let source { conditions.append(.source(source)) }
         if let group { conditions.append(.inGroup(try Self.networkGroup(group))) }
-        return Self.every(conditions)
-    }
-
-    static func every(_ conditions: [PeerFilter]) -> PeerFilter {
-        switch conditions.count {
+        if backedOff { conditions.append(.not(.dialable(at: now))) }
+        // Last, because each costs a search a row.
+        if let breaker { conditions.append(.breaker(breaker.state)) }
+        if let standing { conditions.append(.standing(standing)) }
+        return switch conditions.count {
         case 0: .all
         case 1: conditions[0]
         default: .every(conditions)
@@ -60,7 +118,7 @@ struct FilterOptions: ParsableArguments {
             let address = try? Multiaddr("/\(host.contains(":") ? "ip6" : "ip4")/\(host)").ipAddress,
             parts.count == 1 || parts[1] == width(of: address)
         else {
-            throw CommandError.usage("--group needs an IP address, or a network as an IPv4 /24 or an IPv6 /48.")
+            throw ValidationError("--group needs an IP address, or a network as an IPv4 /24 or an IPv6 /48.")
         }
         return NetworkGroup(address)
     }
@@ -71,4 +129,18 @@ struct FilterOptions: ParsableArguments {
         case .v6: "48"
         }
     }
+}
+
+extension PeerRecord.Standing: ExpressibleByArgument {}
+
+/// A circuit breaker's state by its name.
+struct BreakerState: ExpressibleByArgument {
+    let state: BackoffState.Breaker
+
+    init?(argument: String) {
+        guard let state = BackoffState.Breaker.allCases.first(where: { $0.name == argument }) else { return nil }
+        self.state = state
+    }
+
+    static var allValueStrings: [String] { BackoffState.Breaker.allCases.map(\.name) }
 }

@@ -5,16 +5,22 @@ import KadStore
 struct ImportReportView {
     let report: ImportReport
     let scope: Scope
+    /// Whether the records went into a store, rather than into another file.
+    var isIntoStore = true
 
     func lines(_ terminal: Terminal) -> [String] {
         let name = terminal.paint(terminal.safe(report.name), .bold)
-        var lines = ["\(name) (\(report.format.name)): \(terminal.count(report.records, "record"))"]
+        let taken = isIntoStore ? "" : ", \(terminal.count(report.taken)) taken"
+        var lines = ["\(name) (\(report.format.name)): \(terminal.count(report.records, "record"))\(taken)"]
         let verb = report.isDryRun ? "would be " : ""
-        if report.summary.peers.total > 0 || report.summary.candidates.total == 0 {
+        if isIntoStore, report.summary.peers.total > 0 || report.summary.candidates.total == 0 {
             lines.append("  peers: " + counts(report.summary.peers, verb, terminal))
         }
         if report.summary.candidates.total > 0 {
             lines.append("  addresses without a peer id: " + counts(report.summary.candidates, verb, terminal))
+        }
+        if report.filtered > 0 {
+            lines.append("  \(terminal.count(report.filtered, "record")) left out by the conditions")
         }
         lines += omissions(terminal).map { "  " + $0 }
         lines += rejections(terminal)
@@ -59,6 +65,9 @@ struct ImportReportView {
     private func rejections(_ terminal: Terminal) -> [String] {
         guard report.rejectedCount > 0 else { return [] }
         var lines = [terminal.paint("  \(terminal.count(report.rejectedCount)) rejected:", .yellow)]
+        for (kind, count) in report.rejected.sorted(by: { $0.key < $1.key }) {
+            lines.append("    \(kind.rawValue): \(terminal.count(count))")
+        }
         for rejection in report.rejections {
             let excerpt = rejection.excerpt.map { " | \(terminal.safe($0))" } ?? ""
             lines.append("    \(rejection.place): \(terminal.safe(rejection.reason.description))\(excerpt)")
@@ -94,15 +103,26 @@ struct ImportReportView {
 extension ImportReportView {
     var json: JSON {
         let rejected = report.rejected.sorted { $0.key < $1.key }.map { ($0.key.rawValue, JSON.int($0.value)) }
-        return .object([
-            "name": .string(report.name), "format": .string(report.format.name), "records": .int(report.records),
-            "peers": json(report.summary.peers), "candidates": json(report.summary.candidates),
-            "rejected": .members(rejected), "rejections": .array(report.rejections.map(json)),
-            "unroutableAddresses": .int(report.unroutableAddresses), "surplusAddresses": .int(report.surplusAddresses),
-            "damagedPeers": .int(report.summary.damagedPeers),
-            "ownRecords": .int(report.ownRecords), "impossibleStamps": .int(report.impossibleStamps),
-            "fault": .optional(report.fault?.description),
-        ])
+        let changed: [(String, JSON)] = [
+            ("peers", json(report.summary.peers)), ("candidates", json(report.summary.candidates)),
+        ]
+        let damaged = [("damagedPeers", JSON.int(report.summary.damagedPeers))]
+        var members: [(String, JSON)] = [
+            ("name", .string(report.name)), ("format", .string(report.format.name)), ("records", .int(report.records)),
+        ]
+        members += isIntoStore ? changed : [("taken", .int(report.taken))]
+        members += [
+            ("filtered", .int(report.filtered)), ("rejected", .members(rejected)),
+            ("rejections", .array(report.rejections.map(Self.json))),
+            ("unroutableAddresses", .int(report.unroutableAddresses)),
+            ("surplusAddresses", .int(report.surplusAddresses)),
+        ]
+        members += isIntoStore ? damaged : []
+        members += [
+            ("ownRecords", .int(report.ownRecords)), ("impossibleStamps", .int(report.impossibleStamps)),
+            ("fault", .optional(report.fault?.description)),
+        ]
+        return .members(members)
     }
 
     private func json(_ counts: BulkSummary.Counts) -> JSON {
@@ -111,7 +131,7 @@ extension ImportReportView {
         ])
     }
 
-    private func json(_ rejection: Rejection) -> JSON {
+    static func json(_ rejection: Rejection) -> JSON {
         let place: (String, JSON) =
             switch rejection.place {
             case .line(let number): ("line", .int(number))
@@ -119,7 +139,8 @@ extension ImportReportView {
             case .row(let number): ("row", .int(number))
             }
         return .members([
-            place, ("reason", .string(rejection.reason.description)), ("excerpt", .optional(rejection.excerpt)),
+            place, ("kind", .string(rejection.reason.kind.rawValue)),
+            ("reason", .string(rejection.reason.description)), ("excerpt", .optional(rejection.excerpt)),
         ])
     }
 }

@@ -1,3 +1,4 @@
+import KadExchange
 import KadStore
 import Kademlia
 import Synchronization
@@ -40,6 +41,16 @@ final class Progress: Sendable {
                 label: label, unit: unit, done: done, since: start.done, fraction: fraction,
                 elapsedMilliseconds: now.millisecondsSince(start.at), terminal: terminal)
             Messages.raw("\r\u{1b}[K" + terminal.shorten(text, to: (terminal.width ?? 80) - 1))
+        }
+    }
+
+    /// How far the reading or writing of a file is.
+    func update(_ progress: ImportProgress) {
+        switch progress {
+        case .reading(let records, let bytes, let size):
+            update(records, fraction: size.map { Double(bytes) / Double(max(1, $0)) })
+        case .writing(let records, let total):
+            update(records, fraction: Double(records) / Double(max(1, total)))
         }
     }
 

@@ -9,7 +9,10 @@ enum CSVFormat: FormatCodec {
     /// A file whose first line names a column `id` beside others of ours, or alone.
     static func recognise(_ sample: FileSample) -> Recognition {
         let names = CSVHeader.names(sample.firstLine)
-        guard names.contains(.id), names.compactMap(\.self).count > 1 || names.count == 1 else { return .no }
+        let known = names.compactMap(\.self).count
+        guard names.contains(.id), known > 1 || names.count == 1 else {
+            return known > 1 ? .near("its first line names no column 'id'") : .no
+        }
         return .yes(network: network(sample, names))
     }
 

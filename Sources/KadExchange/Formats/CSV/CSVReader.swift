@@ -12,6 +12,9 @@ final class CSVReader: FormatReader {
     private var pending: Pending?
     private var agents = InternCache<String>()
     private var protocols = InternCache<[String]>()
+    private var sources = InternCache<String>()
+    /// The first row of the peer that was returned last; nil when the row that was read last was returned.
+    private var returned: [UInt8]?
 
     private struct Pending {
         var peer: ImportedPeer
@@ -19,6 +22,7 @@ final class CSVReader: FormatReader {
         var keyText: [UInt8]
         var key: Key?
         var place: Place
+        var row: [UInt8]
     }
 
     init(_ input: ByteInput, network: Network) {
@@ -27,7 +31,10 @@ final class CSVReader: FormatReader {
         rows = CSVRowReader(input)
     }
 
+    func record(limit: Int) -> [UInt8]? { returned.map { Array($0.prefix(limit)) } ?? rows.text(limit: limit) }
+
     func next() throws(ExchangeError) -> ImportItem? {
+        returned = nil
         while let row = try rows.next() {
             let place = Place.line(rows.number)
             switch row {
@@ -54,7 +61,11 @@ final class CSVReader: FormatReader {
         return finished()
     }
 
-    private func finished() -> ImportItem? { pending.map { .peer($0.peer, key: $0.key, at: $0.place) } }
+    private func finished() -> ImportItem? {
+        guard let pending else { return nil }
+        returned = pending.row
+        return .peer(pending.peer, key: pending.key, at: pending.place)
+    }
 
     private func readHeader() -> RejectionReason? {
         let names = rows.fields.indices.map { CSVHeader.name(rows.raw($0)) }
@@ -111,6 +122,12 @@ final class CSVReader: FormatReader {
                 try protocols.value(of: bytes, Self.protocols)
             }
         }
+        if columns.has(.source) {
+            let source = try rows.withField(columns[.source]) { (bytes) throws(RejectionReason) in
+                try sources.value(of: bytes, Self.text)
+            }
+            peer.source = source.isEmpty ? nil : source
+        }
         var key: Key?
         if columns.has(.key), !rows.raw(columns[.key]).isEmpty {
             key = Key(hex: String(decoding: rows.raw(columns[.key]).part(0..<128), as: UTF8.self))
@@ -118,7 +135,7 @@ final class CSVReader: FormatReader {
         }
         return Pending(
             peer: peer, idText: Array(rows.raw(columns[.id])), keyText: Array(rows.raw(columns[.key])), key: key,
-            place: place)
+            place: place, row: rows.text(limit: Rejection.byteLimit) ?? [])
     }
 
     private func address(_ columns: Columns, of id: PeerID) throws(RejectionReason) -> ImportedPeer.Address? {

@@ -8,6 +8,8 @@ struct CSVRowReader {
     private(set) var number = 0
     private var nextNumber = 1
     private var taken = 0
+    /// The beginning of the line that was passed over last, when no row came after it.
+    private var skipped: [UInt8]?
     private(set) var fields: [Field] = []
 
     struct Field {
@@ -28,6 +30,7 @@ struct CSVRowReader {
     mutating func next() throws(ExchangeError) -> Row? {
         input.consume(taken)
         taken = 0
+        skipped = nil
         number = nextNumber
         while true {
             switch Self.scan(input.window, isLast: false, into: &fields) {
@@ -57,6 +60,12 @@ struct CSVRowReader {
                 }
             }
         }
+    }
+
+    /// The beginning of the last row, with its end, or of the line that was passed over.
+    func text(limit: Int) -> [UInt8]? {
+        if let skipped { return Array(skipped.prefix(limit)) }
+        return taken > 0 ? Array(input.window.prefix(min(taken, limit))) : nil
     }
 
     /// The bytes of a field; doubled quotes stand as they are.
@@ -139,6 +148,8 @@ struct CSVRowReader {
     private mutating func skipLine(_ reason: RejectionReason) throws(ExchangeError) -> Row {
         fields.removeAll(keepingCapacity: true)
         nextNumber += 1
+        let end = input.window.offset(of: UInt8(ascii: "\n"), from: 0) ?? input.window.count
+        skipped = Array(input.window.prefix(min(end, Rejection.byteLimit)))
         try input.skipLine()
         return .problem(reason)
     }

@@ -35,6 +35,8 @@ private final class MultiaddrLineReader: FormatReader {
 
     init(_ input: ByteInput) { lines = LineReader(input) }
 
+    func record(limit: Int) -> [UInt8]? { lines.text(limit: limit) }
+
     func next() throws(ExchangeError) -> ImportItem? {
         while let line = try lines.next() {
             let place = Place.line(lines.number)

@@ -13,10 +13,10 @@ enum NativeFormat: FormatCodec {
         do throws(RejectionReason) {
             guard sample.firstLine.isUTF8,
                 case .header(let header) = try NativeParser(network: .libp2p).record(sample.firstLine)
-            else { return .known("a native file whose first line is damaged.") }
+            else { return .near("its first line is damaged") }
             return .yes(network: header.network, scope: header.scope)
         } catch {
-            return .known("a native file whose first line cannot be used: \(error).")
+            return .near("its first line cannot be used: \(error)")
         }
     }
 
@@ -54,6 +54,9 @@ struct NativeLines {
     }
 
     var place: Place { .line(lines.number) }
+
+    /// The beginning of the last line.
+    func text(limit: Int = NativeLines.lineLimit + 2) -> [UInt8]? { lines.text(limit: limit) }
 
     mutating func next() throws(ExchangeError) -> Line {
         while let line = try lines.next() {
@@ -117,6 +120,8 @@ private final class NativeReader: FormatReader {
     private var isDone = false
 
     init(_ lines: NativeLines) { self.lines = lines }
+
+    func record(limit: Int) -> [UInt8]? { lines.text(limit: limit) }
 
     func next() throws(ExchangeError) -> ImportItem? {
         while !isDone {

@@ -84,6 +84,12 @@ struct NativeLine {
         if let group { member(name, Hex.encode(group.bytes)) }
     }
 
+    /// A member that is there when it is true.
+    mutating func flag(_ name: String) {
+        begin(name)
+        bytes.append(contentsOf: "true".utf8)
+    }
+
     private mutating func quoted(_ name: String, _ body: (inout [UInt8]) -> Void) {
         begin(name)
         bytes.append(UInt8(ascii: "\""))

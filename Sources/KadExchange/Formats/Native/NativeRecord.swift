@@ -97,7 +97,9 @@ struct NativePeer {
         peer.daysSeen = daysSeen
         peer.agent = agent
         peer.protocols = protocols
+        peer.source = source
         peer.failures = failures
+        peer.backoff = backoff
         return peer
     }
 }

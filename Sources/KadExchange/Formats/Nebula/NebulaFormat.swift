@@ -28,6 +28,8 @@ private final class NebulaReader: FormatReader {
 
     init(_ input: ByteInput) { lines = LineReader(input) }
 
+    func record(limit: Int) -> [UInt8]? { lines.text(limit: limit) }
+
     func next() throws(ExchangeError) -> ImportItem? {
         if let note = notes.popLast() { return .note(note) }
         while let line = try lines.next() {

@@ -1,0 +1,67 @@
+import Dispatch
+import KadStore
+import Kademlia
+import Multiformats
+
+/// The pages of a store. The next page of peers is read on another thread while this one is being used: both take about
+/// equally long.
+///
+/// A page is one short read; however long the output keeps the writing thread waiting, no read transaction stays open.
+final class StorePages: RecordPages, @unchecked Sendable {
+    private let store: Store
+    private let filter: PeerFilter
+    private let queue = DispatchQueue(label: "kadstore.exchange.pages")
+    private let isRead = DispatchSemaphore(value: 0)
+    /// Written before the semaphore is signalled, read after it was waited for.
+    private var outcome: Result<PeerPage, StoreError>?
+    private var isStarted = false
+    private var isAtEnd = false
+    /// Where the last page of candidates ended, if there was one; nil inside when it was the last.
+    private var lastCandidate: Multiaddr??
+
+    /// - Parameter filter: with anything but ``PeerFilter/all`` there are no candidates.
+    init(_ store: Store, filter: PeerFilter) {
+        self.store = store
+        self.filter = filter
+    }
+
+    func nextPeers() throws(ExchangeError) -> RecordPage? {
+        guard !isAtEnd else { return nil }
+        if !isStarted {
+            isStarted = true
+            request(after: nil)
+        }
+        let page = try ExchangeError.mapping { () throws(StoreError) in try take() }
+        if let last = page?.next { request(after: last) } else { isAtEnd = true }
+        return page.map { RecordPage(peers: $0.peers, damaged: $0.damaged.count) }
+    }
+
+    func nextCandidates() throws(ExchangeError) -> [Candidate] {
+        if case .some(nil) = lastCandidate { return [] }
+        guard filter == .all else { return [] }
+        let page = try ExchangeError.mapping { () throws(StoreError) in
+            try store.candidates(after: lastCandidate ?? nil)
+        }
+        lastCandidate = .some(page.next)
+        return page.candidates
+    }
+
+    /// Begins to read the page after `last`.
+    private func request(after last: Key?) {
+        queue.async { [self] in
+            do throws(StoreError) {
+                outcome = .success(try store.peers(after: last, where: filter))
+            } catch {
+                outcome = .failure(error)
+            }
+            isRead.signal()
+        }
+    }
+
+    /// Waits for the page that was requested.
+    private func take() throws(StoreError) -> PeerPage? {
+        isRead.wait()
+        defer { outcome = nil }
+        return try outcome?.get()
+    }
+}

@@ -1,0 +1,100 @@
+import Kademlia
+import Synchronization
+
+/// Rejected records as JSON Lines, so that they can be repaired and imported again.
+///
+///     {"file":…,"line":… or "offset":…,"kind":…,"reason":…,"text":… or "hex":…,"isCut":true}
+///
+/// `text` is the record as it stands in the file, `hex` the same of one that is not UTF-8, either cut to
+/// ``Rejection/byteLimit`` bytes (`isCut`); where the record is not at hand, `text` is what names it, or absent. Like an
+/// export it is written beside its name, and appears with ``commit()``: after an interrupted import, too, with all that
+/// was rejected until then. Without a commit nothing appears.
+public final class RejectFile: Sendable {
+    private struct State {
+        var output: Handover<Output>
+        /// What kept the file from being written; the import goes on.
+        var failure: ExchangeError?
+    }
+
+    /// Holds a file, which is no copyable value.
+    private final class Output {
+        var file: OutputFile
+
+        init(path: String) throws(ExchangeError) { file = try OutputFile(path: path) }
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameter path: the file, which appears with ``commit()``; `-` is standard output.
+    /// - Throws: ``ExchangeError`` when it cannot be written.
+    public init(path: String) throws(ExchangeError) {
+        let output = Handover(try Output(path: path))
+        state = Mutex(State(output: output))
+    }
+
+    /// Adds a record of the file `name`: for ``ImportOptions/onRejection``. A failure shows at ``commit()``.
+    public func append(_ rejection: Rejection, of name: String) {
+        state.withLock { state in
+            guard state.failure == nil else { return }
+            let sink = state.output.value.file.sink
+            do throws(ExchangeError) {
+                Self.append(rejection, of: name, to: &sink.buffer)
+                try sink.flushIfFull()
+            } catch {
+                state.failure = error
+            }
+        }
+    }
+
+    /// Makes the file appear, whole.
+    ///
+    /// - Throws: ``ExchangeError`` when it could not be written.
+    public func commit() throws(ExchangeError) {
+        let failure: ExchangeError? = state.withLock { state in
+            if let failure = state.failure { return failure }
+            do throws(ExchangeError) {
+                try state.output.value.file.commit()
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private static func append(_ rejection: Rejection, of name: String, to output: inout [UInt8]) {
+        var line = NativeLine()
+        line.object { line in
+            line.member("file", name)
+            switch rejection.place {
+            case .line(let number): line.member("line", number)
+            case .offset(let offset): line.member("offset", offset)
+            case .row(let number): line.member("row", number)
+            }
+            line.member("kind", rejection.reason.kind.rawValue)
+            line.member("reason", rejection.reason.description)
+            guard let bytes = rejection.bytes else { return line.member("text", rejection.excerpt) }
+            if let text = String(validating: trimmed(bytes), as: UTF8.self) {
+                line.member("text", text)
+            } else {
+                line.member("hex", Hex.encode(bytes))
+            }
+            if bytes.count >= Rejection.byteLimit { line.flag("isCut") }
+        }
+        output.append(contentsOf: line.bytes)
+        output.append(UInt8(ascii: "\n"))
+    }
+
+    /// Without the end of the line, and without a character that the limit cut in two.
+    private static func trimmed(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
+        var text = bytes[...]
+        while let last = text.last, last == 0x0a || last == 0x0d { text.removeLast() }
+        guard bytes.count >= Rejection.byteLimit else { return text }
+        for _ in 0..<3 {
+            guard let last = text.last, last & 0xc0 == 0x80 else { break }
+            text.removeLast()
+        }
+        if let last = text.last, last >= 0xc0 { text.removeLast() }
+        return text
+    }
+}
