@@ -38,7 +38,7 @@ struct BadInputTests {
             ("d8:announce3:abce", "torrent"), ("/ip4/10.0.0.1/tcp/1 12ms outbound\n", "Tried"),
             ("{\"kadstore\":\"peers\"}\n", "first line"), ("[1,2]", "Tried"), ("d3:abci1ee", "dht state"),
             ("d4:infod6:lengthi1eee", "torrent"),
-            ("de", "Tried"), ("d5:nodes", "Transmission"), ("d2:id", "Transmission"),
+            ("de", "Tried"), ("d2:id", "Transmission"),
         ] as [(String, String?)])
     func clues(text: String, words: String?) throws {
         let path = try scratch.write(text)

@@ -89,15 +89,15 @@ struct EndpointFormatTests {
         try await fill(
             store,
             [
-                (1, "/ip4/10.0.0.1/udp/6881", 10), (2, "/ip4/10.0.0.2/udp/6881", nil),
-                (3, "/ip4/10.0.0.3/udp/6881", 30), (4, "/ip4/10.0.0.4/tcp/6881", 40), (5, "", 50),
-                (6, "/ip6/2001:db8::6/udp/6881", 60), (7, "/dns4/example.org/udp/6881", 70),
-                (8, "/ip4/10.0.0.8/udp/6881/quic-v1", 80), (9, "/ip4/10.0.0.9/udp/6881", 90),
+                (1, "/ip4/10.0.0.1/udp/6753", 10), (2, "/ip4/10.0.0.2/udp/6753", nil),
+                (3, "/ip4/10.0.0.3/udp/6753", 30), (4, "/ip4/10.0.0.4/tcp/6881", 40), (5, "", 50),
+                (6, "/ip6/2001:db8::6/udp/6753", 60), (7, "/dns4/example.org/udp/6753", 70),
+                (8, "/ip4/10.0.0.8/udp/6753/quic-v1", 80), (9, "/ip4/10.0.0.9/udp/6753", 90),
             ])
         _ = try await scratch.import("d5:nodes12:\u{a}\0\0\u{1}\u{1a}\u{61}\u{a}\0\0\u{b}\u{1a}\u{61}e", into: store)
         let failing = try store.peer(Self.id(9))
         try store.record(
-            .failed(failing, address: try Multiaddr("/ip4/10.0.0.9/udp/6881"), .timeout, at: .seconds(100)))
+            .failed(failing, address: try Multiaddr("/ip4/10.0.0.9/udp/6753"), .timeout, at: .seconds(100)))
         try await store.flush()
 
         var options = ExportOptions()
@@ -107,7 +107,7 @@ struct EndpointFormatTests {
         #expect(report.leftOut == 4)
         let file = read(path)
         // The candidates are as new as the import: newer than the peer that nobody has asked.
-        let wanted = [3, 1, 11, 2, 9].flatMap { Self.compact($0) }
+        let wanted = [3, 1, 11, 2, 9].flatMap { Self.compact($0, port: 6753) }
         #expect(Array(file.prefix(wanted.count + 12)) == Array("d5:nodes30:".utf8) + wanted + Array("6".utf8))
         #expect(String(decoding: file, as: UTF8.self).contains("6:nodes618:"))
     }

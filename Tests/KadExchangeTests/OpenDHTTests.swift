@@ -135,7 +135,7 @@ struct OpenDHTTests {
             ([0x80], .missing("nodes")), ([0x81, 0xa1, 0x76, 0x01], .missing("nodes")), ([0x90, 0x90], .behindEnd),
             ([0x91, 0xc1], .messagePack(.unassigned(0xc1))), ([], .messagePack(.cutOff)),
             ([0xc0], .wrongType("file", expected: "a list of nodes, or a map that holds one")),
-            ([0xcd], .messagePack(.cutOff)),
+            ([0xdc], .messagePack(.cutOff)),
         ] as [([UInt8], RejectionReason)])
     func lyingLengths(bytes: [UInt8], reason: RejectionReason) async throws {
         let store = try await scratch.store(.opendht)

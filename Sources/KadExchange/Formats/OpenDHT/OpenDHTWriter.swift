@@ -4,11 +4,13 @@ import Multiformats
 
 /// Nodes for OpenDHT, the best first, each with one address of a family at most. Candidates have no ids, and so no place.
 ///
-/// The list's length stands before it, so what is written is held in memory: as many nodes as a store of the usual size
-/// has. OpenDHT keeps some hundred of them, eight a bucket. The socket addresses are Linux's; Windows reads those of IPv4,
-/// the BSDs and macOS none, as OpenDHT itself carries such a file to its own kind of system only.
+/// The list's length stands before it, so what is written is held in memory: 65,536 nodes at most, which is what a running
+/// node's store holds. OpenDHT itself keeps some hundred of them, eight a bucket.
 ///
-/// A state without an own id makes the node that reads it choose one.
+/// The socket addresses are laid out as on Linux, whatever the system. Windows reads those of IPv4; the BSDs and macOS read
+/// none, as they would none of a file that OpenDHT wrote on Linux.
+///
+/// A node that reads a state without an own id chooses one.
 final class OpenDHTWriter: FormatWriter {
     private static let limit = 65_536
 
