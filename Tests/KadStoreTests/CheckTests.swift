@@ -28,7 +28,15 @@ struct CheckTests {
             WITH RECURSIVE row (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM row WHERE number < 1100)
             INSERT INTO session SELECT number * 1000000, number * 1000000 + 5 FROM row
             """,
-            "UPDATE identity SET key = CAST(x'ff' || substr(key, 2) AS BLOB)",
+            "UPDATE identity SET key = CAST(x'ff' || substr(key, 2) AS BLOB)", "UPDATE identity SET id = x''",
+            "UPDATE candidate SET address = x'ff'", "UPDATE candidate SET source = 77",
+            "UPDATE candidate SET tries = -1", "UPDATE tombstone SET class = 99",
+            "UPDATE tombstone SET wait_ms = -1", "UPDATE tombstone SET not_before = 5, wait_ms = NULL",
+            "UPDATE tombstone SET key = x'aa'", "UPDATE member SET network_group = x'01'",
+            "UPDATE member SET key = x'aa'", "UPDATE backoff SET outcomes = -1", "UPDATE clock SET online_ms = -1",
+            "UPDATE writer SET sequence = -1", "UPDATE peer SET protocols = 77", "UPDATE peer SET source = 77",
+            "UPDATE failure SET first_at = last_at + 1",
+            "PRAGMA ignore_check_constraints = ON; UPDATE held SET count = 0",
         ])
     func damage(sql: String) async throws {
         let scratch = Scratch()
@@ -48,8 +56,17 @@ struct CheckTests {
             try store.record(.held(.test(key)))
             try store.record(.witnesses([.init(group: .ipv4(7), at: .seconds(1))], canaryAt: .seconds(2)))
             try store.record(.lookedUp(.test(5, identity: identity.number)))
+            try store.record(.candidateHeard(.test(8), source: "test", at: .seconds(0)))
+            let gone = Key(9, 9, 9, 9)
+            try store.record(
+                .forgotten(try store.peer(at: gone), leaving: Tombstone(key: gone, droppedAt: .seconds(0))))
+            try store.record(
+                .clock(ClockMark(highWater: .seconds(2), onlineMilliseconds: 5, bootID: nil, bootedAt: nil)))
         }
         do {
+            // A writer that died.
+            try Connection(path: scratch.path(), access: .readWrite).execute(
+                "INSERT INTO writer VALUES (7, 7, \(Instant.systemClock().milliseconds))")
             let store = try await Store.open(scratch.path())
             #expect(try await store.check(full: true).problems == [])
             try await store.close()

@@ -84,7 +84,7 @@ struct MigrationTests {
         try OldFile.make("V0001", at: scratch.path())
         let error = await #expect(throws: StoreError.self) { try await Store.open(scratch.path(), mode: .readOnly) }
         #expect(error == .olderSchema(path: scratch.path(), found: 1, supported: Migrator.latest))
-        #expect(error?.description.contains("kadstore init --db \(scratch.path())") == true)
+        #expect(error?.description.contains("kadstore migrate --db \(scratch.path())") == true)
         let connection = try Connection(path: scratch.path(), access: .readOnly)
         #expect(try connection.integer("PRAGMA user_version") == 1)
     }

@@ -117,16 +117,35 @@ struct BackupFile: ~Copyable {
         if lstat(path + "-journal", &status) != 0, errno == ENAMETOOLONG {
             throw .system(operation: "create the file", path: path, code: errno)
         }
-        // Whoever opens the copy would take these for its own: a log that is found is replayed.
-        for companion in ["-wal", "-shm", "-journal"] where lstat(path + companion, &status) == 0 {
-            throw .notReplaceable(
-                path: path,
-                reason: "there is a \(name)\(companion), so a database of this name is in use or was cut off")
+        let exists = lstat(path, &status) == 0
+        if exists {
+            guard replacing else { throw .exists(path: path) }
+            guard status.st_mode & S_IFMT == S_IFREG else {
+                throw .notReplaceable(path: path, reason: "it is not a regular file")
+            }
+            try closeDatabase(path)
         }
-        guard lstat(path, &status) == 0 else { return }
-        guard replacing else { throw .exists(path: path) }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw .notReplaceable(path: path, reason: "it is not a regular file")
+        // Whoever opens the copy would take these for its own: a log that is found is replayed.
+        for companion in ["-wal", "-journal"] where lstat(path + companion, &status) == 0 {
+            guard !exists || companion == "-journal" || status.st_size > 0 else { continue }
+            throw .notReplaceable(
+                path: path, reason: "there is a \(name)\(companion), what is left of a database of this name")
+        }
+    }
+
+    /// Where a database is to be replaced: makes sure that nobody has it open, who would go on with its log beside the new
+    /// file, and takes in what a process that died left in the log.
+    private static func closeDatabase(_ path: String) throws(StoreError) {
+        do {
+            let alone = try ExclusiveAccess.open(path, waitMilliseconds: 0)
+            // The index of the log that there was: it is made anew by whoever opens the new file.
+            withExtendedLifetime(alone) { _ = unlink(path + "-shm") }
+        } catch {
+            switch StoreError.of(error, path: path) {
+            // No database: nobody can have it open as one. A damaged one: nobody works with it.
+            case .notAStore, .corrupt, .sqlite: return
+            case let error: throw error
+            }
         }
     }
 

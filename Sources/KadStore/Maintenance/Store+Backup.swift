@@ -39,6 +39,7 @@ extension Store {
     /// - Throws: ``StoreError``: `exists`, `notReplaceable`, `invalidArgument` (the store itself), `unsound`, `diskFull`,
     ///   `interrupted` when the task is cancelled.
     /// - Complexity: O(n), on a thread of the store's own.
+    @discardableResult
     public func backup(to path: String, _ options: BackupOptions = BackupOptions()) async throws(StoreError)
         -> BackupReport
     {

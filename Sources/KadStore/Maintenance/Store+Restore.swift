@@ -88,6 +88,7 @@ private struct Restoring {
         }
         // What is no store is refused before a lock is made beside it.
         let connection = try Connection(path: path, access: .readWrite, waitMilliseconds: options.waitMilliseconds)
+        guard !connection.isReadOnly else { throw StoreError.readOnly(path: path) }
         _ = try Migrator(connection: connection, path: path).inspect()
         return false
     }
@@ -142,8 +143,7 @@ private struct Restoring {
                 return try openBackup(access)
             } catch  where Opened.isForbidden(StoreError.of(error, path: backup)) {}
         }
-        guard fileSize(backup + "-wal") == 0 else { throw StoreError.readOnly(path: backup) }
-        return try openBackup(.immutable)
+        return try openBackup(Opened.accessWithoutFolder(backup))
     }
 
     private func openBackup(_ access: Connection.Access) throws -> Connection {

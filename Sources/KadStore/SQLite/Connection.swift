@@ -10,6 +10,8 @@ final class Connection {
         case readOnly
         /// For a cleanly closed file in a folder that cannot be written: no log, no locks.
         case immutable
+        /// For one that was not closed cleanly, in such a folder: its log is read, without an index beside it.
+        case unlocked
         /// A database that is nowhere.
         case memory
     }
@@ -36,12 +38,13 @@ final class Connection {
         case .immutable:
             flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
             name = Self.immutableURI(path)
+        case .unlocked: flags |= SQLITE_OPEN_READONLY
         case .memory:
             flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY
             name = ":memory:"
         }
         var opened: OpaquePointer?
-        let code = sqlite3_open_v2(name, &opened, flags, nil)
+        let code = sqlite3_open_v2(name, &opened, flags, access == .unlocked ? "unix-none" : nil)
         guard code == SQLITE_OK, let opened else {
             let error = Self.error(code, opened, "open \(path)")
             sqlite3_close_v2(opened)
@@ -54,6 +57,8 @@ final class Connection {
         busyWait.install(on: handle)
         _ = kadstore_set_defensive(handle)
         sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.maximumLength)
+        // The log's index is then in memory, where it can be made without a file.
+        if access == .unlocked { try execute("PRAGMA locking_mode = EXCLUSIVE") }
     }
 
     deinit {

@@ -121,17 +121,21 @@ struct Opened: Sendable {
         do {
             return try openForReading(path, .readOnly, options)
         } catch  where Self.isForbidden(error) {
-            // A file whose folder cannot take the log's index. Nobody can be writing there; but what an unfinished log
-            // holds must not be ignored.
-            guard fileSize(path + "-wal") == 0 else { throw .readOnly(path: path) }
-            return try openForReading(path, .immutable, options)
+            return try openForReading(path, accessWithoutFolder(path), options)
         }
+    }
+
+    /// How to read a file whose folder cannot take the log's index. Nobody can be writing there; but what an unfinished log
+    /// holds must not be ignored.
+    static func accessWithoutFolder(_ path: String) -> Connection.Access {
+        fileSize(WriteLock.realPath(path) + "-wal") == 0 ? .immutable : .unlocked
     }
 
     /// Whether SQLite could not open the file, or not for writing, although it is there.
     static func isForbidden(_ error: StoreError) -> Bool {
         switch error {
-        case .readOnly, .system: true
+        // What SQLite then does not find is the log's index.
+        case .readOnly, .system, .notFound: true
         case .sqlite(_, let error): error.code == 14
         default: false
         }

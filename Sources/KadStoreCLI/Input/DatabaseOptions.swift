@@ -10,7 +10,7 @@ struct DatabaseOptions: ParsableArguments {
         completion: .file(extensions: ["db"]))
     var file: String?
 
-    @Flag(help: "Write nothing, not even what a reader tidies up. Commands that would have to write refuse.")
+    @Flag(help: "Write neither the database nor its log, not even to tidy up. Commands that have to write refuse.")
     var readOnly = false
 
     @Option(
