@@ -9,10 +9,13 @@ import Glibc
 #endif
 
 @Suite("Every exit status of kadstore")
-struct ExitStatusTests {
+struct EveryStatusTests {
+    /// Not that of Swift Testing.
+    typealias Status = KadStoreCLI.ExitStatus
+
     /// What provokes each, in a folder with the store `a.db`. A fault in kadstore itself has no known cause: it would be
     /// put right.
-    private static let provocations: [ExitStatus: @Sendable (Scratch) throws -> Command.Result] = [
+    private static let provocations: [Status: @Sendable (Scratch) throws -> Command.Result] = [
         .success: { try Command.run("stats", "--db", $0.path("a.db")) },
         .negative: { try Command.run("peers", "nobody", "--db", $0.path("a.db")) },
         .partlyDone: { scratch in
@@ -49,7 +52,7 @@ struct ExitStatusTests {
     ]
 
     /// Whether the system has what it takes to provoke a status.
-    private static func canProvoke(_ status: ExitStatus) -> Bool {
+    private static func canProvoke(_ status: Status) -> Bool {
         switch status {
         case .inputOutput: FileManager.default.fileExists(atPath: "/dev/full")
         case .noPermission:
@@ -62,26 +65,27 @@ struct ExitStatusTests {
 
     @Test("is provoked, but for the fault of kadstore itself")
     func complete() {
-        #expect(Set(Self.provocations.keys).union([.internalError]) == Set(ExitStatus.allCases))
-        for status in ExitStatus.allCases where !Self.canProvoke(status) {
+        #expect(Set(Self.provocations.keys).union([.internalError]) == Set(Status.allCases))
+        for status in Status.allCases where !Self.canProvoke(status) {
             print("not provoked on this system: \(status.rawValue), \(status.meaning)")
         }
     }
 
     @Test(
         "is what the command ends with, with a word to a person",
-        arguments: ExitStatus.allCases.filter { provocations[$0] != nil && canProvoke($0) })
-    func provoked(status: ExitStatus) async throws {
+        arguments: Status.allCases.filter { provocations[$0] != nil && canProvoke($0) })
+    func provoked(status: Status) async throws {
         let scratch = Scratch()
         try await Samples.fill(scratch.path("a.db"), count: 20)
-        let result = try #require(Self.provocations[status])(scratch)
+        let provoke = try #require(Self.provocations[status])
+        let result = try provoke(scratch)
         #expect(result.status == status.rawValue && !result.isSignalled, "\(result.messages)")
         if status != .success { #expect(!result.messages.isEmpty) }
     }
 
     @Test("is in the help and in the README, and no other")
     func documented() throws {
-        let numbers = ExitStatus.allCases.map(\.rawValue)
+        let numbers = Status.allCases.map(\.rawValue)
         let help = try Command.run("--help").output
         let table = try #require(help.range(of: "EXIT STATUS:"))
         let end = try #require(help.range(of: "ENVIRONMENT:"))
