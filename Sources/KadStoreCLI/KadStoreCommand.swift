@@ -40,7 +40,8 @@ struct KadStoreCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             InitCommand.self, NearestCommand.self, PeersCommand.self, BucketsCommand.self,
-            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, ReportCommand.self, CheckCommand.self,
+            ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, StatsCommand.self, ReportCommand.self,
+            CheckCommand.self,
             ImportCommand.self, ExportCommand.self, SimulateCommand.self,
         ])
 
