@@ -58,7 +58,8 @@ struct KadStoreCommand: AsyncParsableCommand {
                     WatchCommand.self,
                 ]),
             CommandGroup(
-                name: "Files of peers:", subcommands: [ImportCommand.self, ExportCommand.self, ConvertCommand.self, DiffCommand.self]),
+                name: "Files of peers:",
+                subcommands: [ImportCommand.self, ExportCommand.self, ConvertCommand.self, DiffCommand.self]),
             CommandGroup(
                 name: "Whom a node asks:",
                 subcommands: [ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, SimulateCommand.self]),

@@ -160,6 +160,31 @@ struct ReportTests {
         #expect(page.all("p").contains { $0.attributes["class"] == "warning" && $0.text.contains("3") })
     }
 
+    @Test("draws numbers that cannot be without a trap", arguments: [Int64.min, -1, 0, .max])
+    func absurdNumbers(_ number: Int64) async throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        try await Samples.fillEverything(path, count: 40)
+        try Samples.execute(
+            """
+            PRAGMA ignore_check_constraints = 1;
+            UPDATE peer SET first_seen = \(number), last_seen = \(number), last_ok = \(number), not_before = \(number),
+                            wait_ms = \(number), rtt_us = \(number), days_seen = \(number);
+            UPDATE failure SET count = \(number), first_at = \(number), last_at = \(number);
+            UPDATE backoff SET streak_at = \(number), outcomes = \(number), opened_at = \(number);
+            UPDATE member SET first_seen = \(number), last_seen = \(number), failures = \(number);
+            UPDATE bucket SET refreshed_at = \(number);
+            UPDATE lookup_summary SET milliseconds = \(number), queries = \(number), hops = \(number);
+            UPDATE lookup_total SET lookups = max(1, \(number)), milliseconds = \(number), queries = \(number)
+            """, on: path)
+        let page = try Markup(try Self.page(path, scratch))
+        #expect(page.all("section").count == 11)
+        let shown = Self.numbers(of: page)
+        #expect(shown["peers"] == ["44"])
+        let around = try Markup(try Self.page(path, scratch, "--near", "x"))
+        #expect(around.all("section").count == 11)
+    }
+
     @Test("a page appears whole, readable by its owner alone, and never over the database")
     func output() async throws {
         let scratch = Scratch()

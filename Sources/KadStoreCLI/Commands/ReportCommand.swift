@@ -55,7 +55,9 @@ struct ReportCommand: AsyncParsableCommand {
             }
             let progress = Progress("Reading", unit: "peers")
             defer { progress.finish() }
-            let report = try await ReportPage(of: store, title: title ?? defaultTitle, near: key) { progress.update($0) }
+            let report = try await ReportPage(of: store, title: title ?? defaultTitle, near: key) {
+                progress.update($0)
+            }
             return (Array(report.html.source.utf8), report.survey.damagedRows)
         }
         try await BrokenPipe.ending { try ExportedFile.write(page, to: output) }

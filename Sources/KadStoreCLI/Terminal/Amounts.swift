@@ -63,3 +63,11 @@ enum FixedPoint {
         return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.utf8.count) + fraction
     }
 }
+
+extension Int64 {
+    /// A product, or the largest number.
+    func multipliedSaturated(by factor: Int64) -> Int64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? .max : product
+    }
+}

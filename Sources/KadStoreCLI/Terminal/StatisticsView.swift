@@ -150,10 +150,3 @@ struct StatisticsView {
         terminal.paint(name, .dim) + String(repeating: " ", count: max(1, 14 - name.utf8.count)) + value
     }
 }
-
-extension Int64 {
-    fileprivate func multipliedSaturated(by factor: Int64) -> Int64 {
-        let (product, overflow) = multipliedReportingOverflow(by: factor)
-        return overflow ? .max : product
-    }
-}

@@ -1,7 +1,10 @@
 /// Counts by magnitude: sixteen steps for each doubling, so a quantile is right to within 6 %, in constant memory.
 struct LogHistogram: Sendable {
-    private var counts = [Int](repeating: 0, count: 64 * 16)
+    private var counts = [Int](repeating: 0, count: Self.slots)
     private var total = 0
+
+    /// One more than that of the largest number: its bin has no upper end that a number could say.
+    private static let slots = slot(UInt64(Int64.max)) + 1
 
     mutating func add(_ value: Int64) {
         counts[Self.slot(UInt64(max(0, value)))] += 1

@@ -6,7 +6,8 @@ struct SurveyTally {
     private let now: Instant
     private let today: Int64
     private var firstSeen, lastSeen, lastOK: TimeHistogram
-    private var seenOnDay: [Int64: Int] = [:]
+    /// From ``firstDay`` to tomorrow.
+    private var seenOnDay: [Int]
     private var groups = FrequentItems<NetworkGroup>(capacity: 131_072)
     private var peersWithoutGroup = 0
     private var waits = [Int](repeating: 0, count: Self.waitBounds.count)
@@ -16,13 +17,17 @@ struct SurveyTally {
     private var damagedRows = 0
 
     private static let day: Int64 = 86_400_000
+    /// 32 days before the earliest date that is believed.
+    private static let firstDay = TimeHistogram.earliest.milliseconds / day - 32
     /// Where the bins of waits end, in milliseconds: the waits of the failure classes lie between seconds and a week.
     private static let waitBounds: [Int64] =
         [1, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60, 3 * 1_440, 7 * 1_440].map { $0 * 60_000 } + [.max]
 
     init(now: Instant, around key: Key?, keyBits: Int) {
         self.now = now
-        today = now.milliseconds / Self.day
+        // A clock that no clock can be is no reason to count more days than there can have been.
+        today = min(max(Self.firstDay, now.milliseconds / Self.day), Self.firstDay + 1 << 16)
+        seenOnDay = Array(repeating: 0, count: Int(today - Self.firstDay) + 2)
         let empty = TimeHistogram(now: now)
         (firstSeen, lastSeen, lastOK) = (empty, empty, empty)
         failures = FailureClass.allCases.map { Survey.Failures(failureClass: $0, first: empty, last: empty) }
@@ -49,7 +54,9 @@ struct SurveyTally {
         lastSeen.add(peer.lastSeen)
         if let ok = peer.lastOK { lastOK.add(ok) }
         countDays(peer)
-        if peer.remaining > 0, let bin = Self.waitBounds.firstIndex(where: { peer.remaining < $0 }) { waits[bin] += 1 }
+        if peer.remaining > 0 {
+            waits[Self.waitBounds.firstIndex { peer.remaining < $0 } ?? waits.count - 1] += 1
+        }
 
         let address = peer.address.flatMap { try? Multiaddr(bytes: $0) }
         let group = address?.networkGroup(private: false)
@@ -60,14 +67,13 @@ struct SurveyTally {
         ranges?.add(key, health, lastSeen: peer.lastSeen, group, source: peer.source)
     }
 
-    /// Bit i of the mask is the day i days before the last one: days that no clock can have meant are left out, and
-    /// so the number of different ones is bounded.
+    /// Bit i of the mask is the day i days before the last one. Days that no clock can have meant are left out.
     private mutating func countDays(_ peer: Peer) {
         let last = peer.lastSeen.milliseconds / Self.day
         guard peer.lastSeen >= TimeHistogram.earliest, last <= today + 1 else { return }
         var bits = peer.daysSeen
         while bits != 0 {
-            seenOnDay[last - Int64(bits.trailingZeroBitCount), default: 0] += 1
+            seenOnDay[Int(last - Self.firstDay) - bits.trailingZeroBitCount] += 1
             bits &= bits - 1
         }
     }
@@ -136,10 +142,13 @@ extension SurveyTally {
         var durations = LogHistogram()
         for lookup in statistics.lookups.recent { durations.add(lookup.milliseconds) }
         let largest = groups.top(Survey.topCount) { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        let days = seenOnDay.enumerated().filter { $0.element > 0 }.map {
+            (Self.firstDay + Int64($0.offset), $0.element)
+        }
         let lower = [0] + Self.waitBounds.dropLast()
         return Survey(
             statistics: statistics, takenAt: now, damagedRows: damagedRows, firstSeen: firstSeen, lastSeen: lastSeen,
-            lastOK: lastOK, seenOnDay: seenOnDay, rtt: tally.rtts.bins,
+            lastOK: lastOK, seenOnDay: Dictionary(uniqueKeysWithValues: days), rtt: tally.rtts.bins,
             waits: zip(zip(lower, Self.waitBounds), waits).map {
                 Survey.Bin(lower: $0.0, upper: $0.1, count: $1)
             },

@@ -30,7 +30,9 @@ struct ColumnChart {
     /// Marks have their names above the columns.
     private var top: Double { marks.isEmpty ? 26 : 40 }
 
-    private var step: Double { (Self.right - Self.left) / Double(max(1, columns.count)) }
+    /// A single column is no wall.
+    private static let widest: Double = 44
+    private var step: Double { min(Self.widest, (Self.right - Self.left) / Double(max(1, columns.count))) }
     private var peak: Int { max(1, columns.map { max($0.value, $0.line ?? 0) }.max() ?? 1) }
 
     private func x(_ position: Double) -> Double { Self.left + position * step }

@@ -12,7 +12,9 @@ struct RankedTable {
     var note: HTML = .empty
     let rows: [Row]
 
-    var html: HTML {
+    var html: HTML { "<div><h3>\(title)</h3><p class=\"lead\">\(note)</p>\(rows.isEmpty ? .empty : table)</div>\n" }
+
+    private var table: HTML {
         let lines = rows.map { row -> HTML in
             let share = min(max(0, row.share), 1)
             return """
@@ -24,12 +26,10 @@ struct RankedTable {
                 """
         }
         return """
-            <div><h3>\(title)</h3><p class="lead">\(note)</p>
             <div class="scroll" tabindex="0" role="region" aria-label="\(title)"><table class="ranked"><thead><tr>\
             <th scope="col">\(nameTitle)</th><th scope="col" class="r">\(countTitle)</th>\
             <th scope="col" class="r">Share</th><td></td></tr></thead><tbody>
-            \(lines)</tbody></table></div></div>
-
+            \(lines)</tbody></table></div>
             """
     }
 }

@@ -17,7 +17,7 @@ extension ReportPage {
                     share: Double(total.lookups) / Double(max(1, lookups.count)))
             })
         let axis = MagnitudeAxis(bins: survey.lookupDurations) {
-            page.microseconds($0 > .max / 1_000 ? .max : $0 * 1_000)
+            page.microseconds($0.multipliedSaturated(by: 1_000))
         }
         var marks: [ColumnChart.Tick] = []
         if let spread = lookups.spread(\.milliseconds) {
@@ -49,7 +49,7 @@ extension ReportPage {
         let lookups = statistics.lookups
         let costs: [(name: String, member: String, text: (Int64) -> String, spread: LookupHistory.Spread?)] = [
             (
-                "duration", "durationMs", { page.microseconds($0 > .max / 1_000 ? .max : $0 * 1_000) },
+                "duration", "durationMs", { page.microseconds($0.multipliedSaturated(by: 1_000)) },
                 lookups.spread(\.milliseconds)
             ),
             ("queries", "queries", { page.count($0) }, lookups.spread { Int64($0.queries) }),
