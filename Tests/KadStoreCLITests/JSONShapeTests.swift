@@ -74,12 +74,15 @@ struct JSONShapeTests {
             #"{"version":1}"#, #"{"version":"1","list":[],"kind":"a"}"#,
             #"{"version":1,"list":[{"isIt":1}],"kind":"a"}"#, #"{"version":1,"list":[{}],"kind":"a"}"#,
             #"{"version":1,"list":[],"kind":"c"}"#, #"{"version":1,"list":[],"kind":"a","more":1}"#,
-            #"{"version":1,"list":[],"kind":"a","map":{"x":"y"}}"#, #"{"version":1,"list":[{"isIt":true,"a":1.5}],"kind":"a"}"#,
-            "[]", "null",
+            #"{"version":1,"list":[],"kind":"a","map":{"x":"y"}}"#,
+            #"{"version":1,"list":[{"isIt":true,"a":1.5}],"kind":"a"}"#, "[]", "null",
         ])
     func differs(document: String) throws {
         let documented = try DocumentedJSON(
-            discussion: "JSON (notes): {version, list: [item], kind: \"a\" or \"b\", map?: {NAME: integer}}\nitem = {isIt, a? or null}")
+            discussion: """
+                JSON with --x: {version, list: [item] (notes), kind: "a" or "b", map?: {NAME: integer}}
+                item = {isIt, a? or null}
+                """)
         var seen: Set<String> = []
         #expect(documented.problems(try JSONValue(document), seen: &seen) != [])
         let good = #"{"version":1,"list":[{"isIt":true,"a":null},{"isIt":false}],"kind":"b","map":{"x":2}}"#

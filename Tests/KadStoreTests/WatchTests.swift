@@ -84,7 +84,7 @@ struct WatchTests {
                 try await writer.flush()
             }
             let first = try watch.look()
-            #expect(first.answers == 1 && first.failures == 3 && first.commits == 3 && first.pages >= 3)
+            #expect(first.answers == 1 && first.failures == 3 && first.commits >= 3 && first.pages >= 3)
             #expect(first.lastCommit != nil && first.logBytes > 0 && first.fileBytes > 0)
             for _ in 0..<4 {
                 try await Task.sleep(for: .milliseconds(2))
@@ -95,7 +95,7 @@ struct WatchTests {
             try writer.record(.lookedUp(LookupSummary(finishedAt: .systemClock(), reason: .complete)))
             try await writer.flush()
             let second = try watch.look()
-            #expect(second.answers == 4 && second.failures == 0 && second.commits == 1)
+            #expect(second.answers == 4 && second.failures == 0 && second.commits >= 1)
             #expect(second.heldFailures == 1 && second.lookups.count == 1 && second.peers == 1)
         }
     }

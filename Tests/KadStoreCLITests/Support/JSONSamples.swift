@@ -40,8 +40,8 @@ enum JSONSamples {
         "forgive": [Run(peer(3)), Run("--all")],
         "import": [
             Run("--db", "new.db", "--scope", "private", "good.txt"), Run("--scope", "private", "good.txt"),
-            Run("bad.txt", "none.txt", "\(fixtures)/libtorrent-session-params.dat", "--scope", "private", status: [3, 65]),
-            Run("--db", "new2.db", "--dry-run", "--scope", "public", "\(fixtures)/libtorrent-session-params.dat", status: [0, 3, 65]),
+            Run("bad.txt", "none.txt", "\(fixtures)/libtorrent-session-params.dat", "--scope", "private", status: [3]),
+            Run("--db", "new2.db", "--dry-run", "\(fixtures)/libtorrent-session-params.dat", status: [0, 3, 65]),
             Run("--db", "lt.db", "--scope", "public", "bad.dat", status: [0, 3, 65]),
             Run("--db", "cut.db", "--scope", "private", "cut.jsonl", status: [0, 3, 65]),
             Run("--db", "copy.db", "--restore", "whole.jsonl"),
@@ -130,8 +130,9 @@ enum JSONSamples {
             .backoff(
                 peers[5],
                 BackoffState(
-                    streakMilli: 2_000, streakAt: before, lastClass: .refused, notBefore: before, waitMilliseconds: 1_000,
-                    outcomes: 0b11, outcomeCount: 2, breaker: .halfOpen, openings: 2, openedAt: before, trials: 1)))
+                    streakMilli: 2_000, streakAt: before, lastClass: .refused, notBefore: before,
+                    waitMilliseconds: 1_000, outcomes: 0b11, outcomeCount: 2, breaker: .halfOpen, openings: 2,
+                    openedAt: before, trials: 1)))
         try store.record(.forgotten(peers[6], leaving: nil))
         try store.record(.heard(peers[6], addresses: [], source: "sample", at: now))
         try store.record(.failed(peers[8], address: Samples.address(8), .identityMismatch, at: now))

@@ -13,7 +13,7 @@ final class PseudoTerminal: Sendable {
 
     init(
         _ arguments: [String], columns: Int, rows: Int = 24, environment: [String: String] = [:], folder: String? = nil,
-        hasKeys: Bool = true
+        hasKeys: Bool = true, program: String = Command.path
     ) throws {
         var controller: Int32 = -1
         var terminal: Int32 = -1
@@ -22,7 +22,7 @@ final class PseudoTerminal: Sendable {
         self.controller = controller
         let end = FileHandle(fileDescriptor: terminal, closeOnDealloc: true)
         process = Process()
-        process.executableURL = URL(fileURLWithPath: Command.path)
+        process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.environment = ["LANG": "C.UTF-8", "TERM": "xterm"].merging(environment) { $1 }
         if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
@@ -46,10 +46,7 @@ final class PseudoTerminal: Sendable {
 
     private let hasEnded = Mutex(false)
 
-    deinit {
-        if process.isRunning { process.terminate() }
-        close(controller)
-    }
+    deinit { close(controller) }
 
     /// Runs the command to its end, without keys.
     static func run(
@@ -103,8 +100,12 @@ final class PseudoTerminal: Sendable {
     }
 
     /// Waits for the end, and for everything that was written before it.
+    ///
+    /// A command that does not end is killed after a minute: then it was signalled.
     @discardableResult
     func wait() -> (status: Int32, isSignalled: Bool) {
+        for _ in 0..<6_000 where process.isRunning { usleep(10_000) }
+        if process.isRunning { kill(identifier, SIGKILL) }
         process.waitUntilExit()
         while !hasEnded.withLock({ $0 }) { usleep(1_000) }
         return (process.terminationStatus, process.terminationReason == .uncaughtSignal)
