@@ -88,9 +88,10 @@ struct ForeignFileTests {
             let report = try await scratch.import(
                 Array(whole[..<length]), into: store, format: sample.format, .test { $0.isDryRun = true })
             let taken = report.summary.peers.total
-            #expect(taken >= most && taken <= sample.peers)
+            // A line that is cut may still stand for a peer, and for another one.
+            #expect(taken + 1 >= most && taken <= sample.peers)
             most = max(most, taken)
-            if sample.name.hasSuffix(".json") { #expect(report.fault != nil) }
+            if sample.name.hasSuffix(".json"), (1..<whole.count - 2).contains(length) { #expect(report.fault != nil) }
         }
         #expect(most >= sample.peers - 2)
     }
