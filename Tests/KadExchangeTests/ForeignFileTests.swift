@@ -84,7 +84,7 @@ struct ForeignFileTests {
         let whole = read(fixture(sample.name))
         let store = try await scratch.store(sample.network)
         var most = 0
-        for length in stride(from: 0, to: whole.count, by: max(1, whole.count / 60)) {
+        for length in stride(from: 0, to: whole.count, by: max(1, whole.count / 25)) {
             let report = try await scratch.import(
                 Array(whole[..<length]), into: store, format: sample.format, .test { $0.isDryRun = true })
             let taken = report.summary.peers.total
@@ -101,7 +101,7 @@ struct ForeignFileTests {
         var generator = SeededGenerator(seed: seed)
         let bytes = read(fixture(sample.name))
         let store = try await scratch.store(sample.network)
-        for _ in 0..<20 {
+        for _ in 0..<12 {
             let path = try scratch.write(BadInputTests.mutated(bytes, &generator))
             let source = try ImportSource.open(path, format: sample.format)
             let report = try await store.importPeers(from: source, .test { $0.trustsHistory = true })
