@@ -42,7 +42,7 @@ struct NebulaNeighborsTests {
         ]
         let report = try await scratch.import(lines.joined(separator: "\n"), into: store)
         #expect(report.rejections.map(\.place) == [1, 2, 3, 4, 6, 7, 9, 10].map { Place.line($0) })
-        #expect(report.rejected == [.peerID: 2, .missing: 1, .type: 4, .syntax: 1])
+        #expect(report.rejected == [.peerID: 2, .missing: 1, .type: 3, .syntax: 2])
         #expect(report.rejections.first?.excerpt?.contains("\u{1b}") == false)
         #expect(Set(try store.allPeers().map(\.id)) == Set([1, 2, 3, 5, 6].map(PeerID.test)))
     }

@@ -20,7 +20,7 @@ struct SwarmAddrsTests {
         let options = ImportOptions.test { $0.source = "file:ipfs-swarm-addrs.txt" }
         _ = try await document.importPeers(from: ImportSource.open(fixture("ipfs-swarm-addrs.json")), options)
         #expect(try text.allPeers() == document.allPeers())
-        #expect(try text.allPeers().map(\.addresses.count).reduce(0, +) == 63)
+        #expect(try text.allPeers().map(\.addresses.count).reduce(0, +) == 60)
     }
 
     @Test("is recognised by its first line, or its member Addrs")

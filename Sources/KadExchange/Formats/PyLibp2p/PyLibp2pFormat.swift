@@ -45,7 +45,12 @@ enum PyLibp2pFormat: FormatCodec {
     /// The most bytes of a peer's addresses: a thousand of the longest.
     static let valueLimit = 1 << 20
 
-    static func shown(_ error: SQLiteError) -> String { Printable.text(error.message, limit: 200) }
+    static func shown(_ error: SQLiteError) -> String {
+        let text = Printable.text(error.message, limit: 200)
+        // A log or journal that was left behind is read with an index beside it, or rolled back.
+        guard error.code == 14 || error.code == 8 else { return text }
+        return text + " (if there is a -wal or -journal file beside it, copy both to a folder that can be written)"
+    }
 }
 
 private final class PyLibp2pReader: FormatReader {

@@ -58,7 +58,10 @@ enum SwarmPeersFormat: FormatCodec {
                 return
             }
             verdict = reader.next == UInt8(ascii: "[")
+            var isFirst = true
             try reader.array { (reader) throws(RejectionReason) in
+                guard isFirst else { return try reader.skip() }
+                isFirst = false
                 verdict = false
                 try reader.object { (name, reader) throws(RejectionReason) in
                     if name.equals("Addr") || name.equals("Peer") { verdict = true }
