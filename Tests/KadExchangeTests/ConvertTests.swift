@@ -126,7 +126,7 @@ struct IntakeTests {
             \(PeerID.test(3).text),/ip4/10.0.3.1/tcp/1,,,,
             nonsense,/ip4/10.0.1.1/tcp/1,,,,
             """
-        let group = try #require(try Multiaddr("/ip4/10.0.2.9/tcp/1").networkGroup(private: true))
+        let group = NetworkGroup(.v4(0x0a00_0209))
         let key = try Network.libp2p.key(of: .test(3))
         let cases: [(PeerFilter, Set<PeerID>)] = [
             (.everAnswered, [.test(1)]), (.source("bob"), [.test(2)]), (.inGroup(group), [.test(2)]),
