@@ -121,6 +121,8 @@ struct ConvertCommand: AsyncParsableCommand {
                 CommandError.interrupted(
                     "Interrupted: \(target == "-" ? "not all was written" : "nothing was written"). "
                         + "Run the same command again."))
+        } catch .system(_, let name, let code) where name == target {
+            outcome = .failure(CommandError.cannotCreate(path: name, code: code))
         } catch {
             outcome = .failure(error)
         }
