@@ -130,7 +130,7 @@ struct BackupTests {
         try await Samples.fill(scratch.path("big.db"), count: 4_000)
         try FileManager.default.createDirectory(atPath: scratch.path("disk"), withIntermediateDirectories: true)
         let script = """
-            mount -t tmpfs -o size=1200k none disk || exit 99
+            mount -t tmpfs -o size=600k none disk || exit 99
             "$KADSTORE" restore small.db --db disk/a.db || exit 98
             "$KADSTORE" restore --force --no-keep big.db --db disk/a.db; echo $?
             "$KADSTORE" check --full --json --db disk/a.db > check.json; echo $?

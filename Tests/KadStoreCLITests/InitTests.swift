@@ -13,7 +13,7 @@ struct InitTests {
         let dump = folder.appendingPathComponent("Fixtures/stores/V0001.sql")
         try Connection(path: path, access: .create).execute(String(contentsOf: dump, encoding: .utf8))
         let refused = try Command.run("stats", "--db", path)
-        #expect(refused.status != 0 && refused.messages.contains("kadstore init --db"))
+        #expect(refused.status != 0 && refused.messages.contains("kadstore migrate --db"))
         let upgraded = try Command.run("init", "--db", path)
         #expect(upgraded.status == 0 && upgraded.messages.contains("from schema 1"))
         #expect(try Command.run("init", "--db", path).messages.contains("left as it is"))

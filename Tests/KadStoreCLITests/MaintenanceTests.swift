@@ -36,8 +36,8 @@ struct MaintenanceTests {
         }
         writing.cancel()
         let written = try await writing.value
-        #expect(try store.countPeers() == 1_500 + written)
-        #expect(try store.peerCount() == 1_500 + written)
+        #expect(try store.countPeers() == 1_000 + written)
+        #expect(try store.peerCount() == 1_000 + written)
         try await store.close()
         #expect(try Command.run("check", "--full", "--db", path).status == 0)
     }

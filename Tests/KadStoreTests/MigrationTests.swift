@@ -120,10 +120,12 @@ struct MigrationTests {
             try connection.execute("CREATE TABLE lookup_total (reason)")
         }
         await #expect(throws: StoreError.self) { try await Store.open(scratch.path()) }
-        let connection = try Connection(path: scratch.path(), access: .readWrite)
-        #expect(try connection.integer("PRAGMA user_version") == 1)
-        #expect(try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('tally', 'held')") == 0)
-        try connection.execute("DROP TABLE lookup_total")
+        do {
+            let connection = try Connection(path: scratch.path(), access: .readWrite)
+            #expect(try connection.integer("PRAGMA user_version") == 1)
+            #expect(try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('tally', 'held')") == 0)
+            try connection.execute("DROP TABLE lookup_total")
+        }
         let store = try await Store.open(scratch.path())
         #expect(try await store.check(full: true).problems == [])
         try await store.close()

@@ -95,7 +95,9 @@ struct RestoringTests {
         options.replaces = true
         let report = try await Store.restore(scratch.path(), from: scratch.path("b.db"), options)
         #expect(try await count(scratch.path()) == 4)
-        #expect(FileManager.default.contents(atPath: try #require(report.kept)) == before)
+        // But for page 1, which counts changes of the schema.
+        let kept = FileManager.default.contents(atPath: try #require(report.kept))
+        #expect(kept?.dropFirst(4_096) == before?.dropFirst(4_096))
     }
 
     @Test(

@@ -165,9 +165,7 @@ private struct Restoring {
             report.kept = try keep(store)
         }
         let source = try Connection(path: staged.path, access: .readWrite)
-        let isOtherSize = try source.integer("PRAGMA page_size") != store.integer("PRAGMA page_size")
-        // Only outside of a write-ahead log can a file get pages of another size; a rollback journal is as safe.
-        try store.execute("PRAGMA synchronous = FULL; PRAGMA journal_mode = \(isOtherSize ? "DELETE" : "WAL")")
+        try prepare(store, for: source)
         try source.copyPages(to: store) { done, total in
             // The last step has committed: what is done is done.
             if done < total { try cancellation.check() }
@@ -176,6 +174,18 @@ private struct Restoring {
         try store.execute("PRAGMA journal_mode = WAL")
         try store.checkpoint(truncating: true)
         return report
+    }
+
+    /// Full syncs, and a journal that takes what is to be written.
+    private func prepare(_ store: Connection, for source: Connection) throws {
+        do {
+            // Only outside of a write-ahead log can a file get pages of another size; a rollback journal is as safe.
+            let isOtherSize = try source.integer("PRAGMA page_size") != store.integer("PRAGMA page_size")
+            try store.execute("PRAGMA synchronous = FULL; PRAGMA journal_mode = \(isOtherSize ? "DELETE" : "WAL")")
+        } catch {
+            // A schema that cannot be read: whichever journal the file has, the copy is one transaction.
+            guard error.code == 11, options.replaces else { throw error }
+        }
     }
 
     /// - Throws: when there is something that must not be replaced.
