@@ -3,8 +3,6 @@ import ArgumentParser
 /// A length of time on the command line: `500ms`, `2s`, `1m`; a bare number is seconds.
 struct Interval: Hashable, Sendable {
     let milliseconds: Int64
-
-    init(milliseconds: Int64) { self.milliseconds = milliseconds }
 }
 
 extension Interval: ExpressibleByArgument {

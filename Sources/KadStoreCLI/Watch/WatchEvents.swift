@@ -138,7 +138,14 @@ final class WatchEvents: Sendable {
     /// Stops as Ctrl-Z does everywhere; returns when the process goes on.
     func suspend() {
         signal(SIGTSTP, SIG_DFL)
+        // The threads that tasks run on block signals; and nothing may be done before the process has stopped.
+        var stop = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&stop)
+        sigaddset(&stop, SIGTSTP)
+        pthread_sigmask(SIG_UNBLOCK, &stop, &before)
         raise(SIGTSTP)
+        pthread_sigmask(SIG_SETMASK, &before, nil)
         signal(SIGTSTP, passOn)
     }
 

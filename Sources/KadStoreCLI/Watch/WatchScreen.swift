@@ -48,7 +48,7 @@ struct WatchScreen {
         guard isEntered else { return }
         isEntered = false
         // Should the terminal be gone, there is nobody to tell.
-        try? write("\(Self.escape)0m\(Self.escape)?25h\(Self.escape)?1049l")
+        try? write("\(Self.escape)?25h\(Self.escape)?1049l")
         if var original { tcsetattr(STDIN_FILENO, TCSADRAIN, &original) }
     }
 

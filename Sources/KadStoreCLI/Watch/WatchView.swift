@@ -39,10 +39,12 @@ struct WatchView {
     // MARK: The parts
 
     private func heading(_ model: WatchModel, _ store: WatchedStore, _ mode: Mode) -> [String] {
-        var title = terminal.paint(terminal.safe(path), .bold)
-        if let look = model.look { title += "  \(terminal.safe(look.network.name)), \(look.scope.rawValue)" }
-        title += "  " + terminal.paint(UTC.text(now), .dim)
-        if mode.isPaused { title += "  " + terminal.paint("paused", .yellow) }
+        let network = model.look.map { "\(terminal.safe($0.network.name)), \($0.scope.rawValue)" }
+        // The time of day: a screen shows what is now.
+        let rest = [mode.isPaused ? "paused" : nil, network, String(UTC.text(now).suffix(9))].compactMap(\.self)
+        let room = (terminal.width ?? .max) - rest.reduce(0) { $0 + 2 + DisplayWidth.of($1) }
+        let name = terminal.shorten(terminal.safe(path), to: max(8, room), inMiddle: true)
+        let title = terminal.paint(name, .bold) + "  " + rest.joined(separator: "  ")
         return [title] + conditions(store).map { terminal.paint(terminal.safe($0), .yellow) }
     }
 
@@ -69,9 +71,11 @@ struct WatchView {
 
     private var help: [String] {
         [
-            "", "q, Ctrl-C          quit", "p, space           pause, go on", "tab, arrows        next or last identity",
-            "up, down, j, k     other buckets", "?                  this help", "",
-            "Answers and failures are those that were committed since the start. What", "concerns all peers is counted now and then.",
+            "", "q, Ctrl-C          quit", "p, space           pause, go on",
+            "tab, arrows        next or last identity", "up, down, j, k     other buckets",
+            "?                  this help", "",
+            "Answers and failures are those that were committed since the start.",
+            "What concerns all peers is counted now and then.",
         ]
     }
 

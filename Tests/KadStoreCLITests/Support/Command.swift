@@ -53,32 +53,54 @@ enum Command {
     private static func launch(
         _ program: String, _ arguments: [String], input: String?, environment: [String: String], folder: String?
     ) throws -> Result {
-        let scratch = Scratch()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        let passed = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
-        process.environment = passed.merging(["LANG": "C.UTF-8"]) { $1 }.merging(environment) { $1 }
-        if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
-        // Files, not pipes: nobody has to read while it runs.
-        let names = ["input", "output", "messages"].map(scratch.path)
-        try Data((input ?? "").utf8).write(to: URL(fileURLWithPath: names[0]))
-        for name in names[1...] { try Data().write(to: URL(fileURLWithPath: name)) }
-        let handles = try (
-            FileHandle(forReadingFrom: URL(fileURLWithPath: names[0])),
-            FileHandle(forWritingTo: URL(fileURLWithPath: names[1])),
-            FileHandle(forWritingTo: URL(fileURLWithPath: names[2]))
-        )
-        process.standardInput = handles.0
-        process.standardOutput = handles.1
-        process.standardError = handles.2
-        try process.run()
-        process.waitUntilExit()
-        return Result(
-            status: process.terminationStatus,
-            output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[1])), as: UTF8.self),
-            messages: String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[2])), as: UTF8.self),
-            isSignalled: process.terminationReason == .uncaughtSignal)
+        try Running(program, arguments, input: input, environment: environment, folder: folder).wait()
+    }
+
+    /// Starts the command, and lets it run.
+    static func start(
+        _ arguments: [String], environment: [String: String] = [:], folder: String? = nil
+    ) throws -> Running {
+        try Running(path, arguments, input: nil, environment: environment, folder: folder)
+    }
+
+    /// A command that runs.
+    final class Running {
+        private let scratch = Scratch()
+        private let process = Process()
+        private let names: [String]
+
+        init(
+            _ program: String, _ arguments: [String], input: String?, environment: [String: String], folder: String?
+        ) throws {
+            process.executableURL = URL(fileURLWithPath: program)
+            process.arguments = arguments
+            let passed = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
+            process.environment = passed.merging(["LANG": "C.UTF-8"]) { $1 }.merging(environment) { $1 }
+            if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+            // Files, not pipes: nobody has to read while it runs.
+            names = ["input", "output", "messages"].map(scratch.path)
+            try Data((input ?? "").utf8).write(to: URL(fileURLWithPath: names[0]))
+            for name in names[1...] { try Data().write(to: URL(fileURLWithPath: name)) }
+            process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: names[0]))
+            process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: names[1]))
+            process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: names[2]))
+            try process.run()
+        }
+
+        /// What it has written to standard output so far.
+        var output: String {
+            get throws { String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[1])), as: UTF8.self) }
+        }
+
+        var identifier: Int32 { process.processIdentifier }
+
+        func wait() throws -> Result {
+            process.waitUntilExit()
+            return Result(
+                status: process.terminationStatus, output: try output,
+                messages: String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[2])), as: UTF8.self),
+                isSignalled: process.terminationReason == .uncaughtSignal)
+        }
     }
 }
 

@@ -1,19 +1,24 @@
 import Kademlia
 
-/// The keys of table peer that a database page holds, told from its bytes alone
+/// The keys of the rows that a database page holds, told from its bytes alone
 /// (<https://www.sqlite.org/fileformat2.html#b_tree_pages>).
 ///
 /// They only say where to look: what is there is then read by SQL. Whatever the bytes are, nothing worse comes of them
 /// than a search in vain.
 struct PageKeys {
+    enum Table {
+        case peer
+        case failure
+    }
+
+    /// Nil for pages of other tables.
+    private(set) var table: Table?
     /// Ranges of keys, both ends included.
     private(set) var ranges: [ClosedRange<Key>] = []
 
     /// A page of an index or of a table without rowid: leaves, and the inner nodes, whose cells are rows as well.
     private static let leaf: UInt8 = 10
     private static let inner: UInt8 = 2
-    /// No other table begins with a key and has more columns.
-    private static let fewestColumns = 11
 
     private let bytes: [UInt8]
     private let width: Int
@@ -26,35 +31,45 @@ struct PageKeys {
         let headerBytes = isLeaf ? 8 : 12
         let count = Int(bytes[3]) << 8 | Int(bytes[4])
         guard count > 0, headerBytes + 2 * count <= bytes.count else { return }
-        func key(_ cell: Int) -> Key? {
+        func row(_ cell: Int) -> (table: Table, key: Key)? {
             let pointer = headerBytes + 2 * cell
-            return self.key(at: (Int(bytes[pointer]) << 8 | Int(bytes[pointer + 1])) + (isLeaf ? 0 : 4))
+            return self.row(at: (Int(bytes[pointer]) << 8 | Int(bytes[pointer + 1])) + (isLeaf ? 0 : 4))
         }
+        guard let first = row(0) else { return }
+        table = first.table
         if isLeaf {
             // Rows lie in the order of their keys, so the first and the last are the ends of all.
-            guard let first = key(0), let last = key(count - 1), first <= last else { return }
-            ranges = [first...last]
+            guard let last = row(count - 1), first.key <= last.key else { return }
+            ranges = [first.key...last.key]
         } else {
             // Leaves lie between these rows.
-            ranges = (0..<count).compactMap(key).map { $0...$0 }
+            ranges = (0..<count).compactMap(row).map { $0.key...$0.key }
         }
     }
 
-    /// The key in the first column of a row of table peer.
-    private func key(at start: Int) -> Key? {
+    /// The table of a row, by the number and kind of its columns, and the key in the first of them.
+    private func row(at start: Int) -> (table: Table, key: Key)? {
         var at = start
         guard varint(&at) != nil else { return nil }
         let record = at
         guard let headerBytes = varint(&at), headerBytes < 128 else { return nil }
         let body = record + headerBytes
-        guard let first = varint(&at), first == 12 + 2 * width else { return nil }
-        var columns = 1
+        var types: [Int] = []
         while at < body {
-            guard varint(&at) != nil else { return nil }
-            columns += 1
+            guard let type = varint(&at) else { return nil }
+            types.append(type)
         }
-        guard at == body, columns >= Self.fewestColumns, body + width <= bytes.count else { return nil }
-        return bytes[body..<body + width].withUnsafeBytes { Key(bytes: $0) }
+        // Even numbers from 12 are blobs.
+        guard at == body, let table = Self.table(types), types[0] == 12 + 2 * width, body + width <= bytes.count,
+            let key = bytes[body..<body + width].withUnsafeBytes({ Key(bytes: $0) })
+        else { return nil }
+        return (table, key)
+    }
+
+    private static func table(_ types: [Int]) -> Table? {
+        // No other table begins with a key and has that many columns, or six with a blob as the second.
+        if types.count > 10 { return .peer }
+        return types.count == 6 && types[1] >= 12 && types[1].isMultiple(of: 2) ? .failure : nil
     }
 
     /// A number of SQLite's variable length that fits an `Int`.

@@ -37,7 +37,7 @@ public struct StoreWatch: Sendable {
         // Before the database is read: what is in the log now is in the view that the read will have.
         let news = log.read()
         let width = store.network.keyByteCount
-        let ranges = news.contents.flatMap { PageKeys($0, keyWidth: width).ranges }
+        let pages = news.contents.map { PageKeys($0, keyWidth: width) }
         var glance = Glance()
         glance.commits = news.commits
         glance.pages = news.pages
@@ -46,7 +46,15 @@ public struct StoreWatch: Sendable {
         try store.readers.withReader { reader in
             try reader.connection.readTransaction {
                 try Self.count(&glance, reader)
-                for range in ranges { try Self.look(at: range, since, &seen, &glance, reader) }
+                for page in pages {
+                    for range in page.ranges {
+                        switch page.table {
+                        case .peer: try Self.lookForAnswers(in: range, since, &seen, &glance, reader)
+                        case .failure: try Self.lookForFailures(in: range, since, &seen, &glance, reader)
+                        case nil: break
+                        }
+                    }
+                }
             }
         }
         self.seen = seen
@@ -69,63 +77,72 @@ public struct StoreWatch: Sendable {
         glance.logBytes = fileSize(connection.path + "-wal")
     }
 
-    /// Finds whom of a range of keys something new is recorded of.
-    private static func look(
-        at range: ClosedRange<Key>, _ since: Instant, _ seen: inout SeenOutcomes, _ glance: inout Glance,
+    /// Finds peers of a range of keys that have answered.
+    private static func lookForAnswers(
+        in range: ClosedRange<Key>, _ since: Instant, _ seen: inout SeenOutcomes, _ glance: inout Glance,
         _ reader: RecordReader
     ) throws {
-        var failures: [Key: [(class: FailureClass, count: Int64, first: Int64, last: Int64)]] = [:]
-        let failed = try reader.connection.statement(
-            """
-            SELECT key, class, count, first_at, last_at FROM failure
-            WHERE key BETWEEN ?1 AND ?2 AND last_at >= ?3 LIMIT ?4
-            """)
-        defer { failed.reset() }
-        failed.bind(1, range.lowerBound, width: reader.width).bind(2, range.upperBound, width: reader.width)
-        failed.bind(3, since.milliseconds).bind(4, rowsOfPage)
-        while try failed.step() {
-            guard let failureClass = FailureClass(rawValue: UInt8(clamping: failed.int64(1))) else { continue }
-            failures[try reader.key(failed), default: []].append(
-                (failureClass, failed.int64(2), failed.int64(3), failed.int64(4)))
-        }
         let rows = try reader.connection.statement(
-            "SELECT key, id, last_ok, successes, rtt_us FROM peer WHERE key BETWEEN ?1 AND ?2 LIMIT ?3")
+            """
+            SELECT key, id, last_ok, successes, rtt_us FROM peer
+            WHERE key BETWEEN ?1 AND ?2 AND last_ok >= ?3 LIMIT ?4
+            """)
         defer { rows.reset() }
         rows.bind(1, range.lowerBound, width: reader.width).bind(2, range.upperBound, width: reader.width)
-        rows.bind(3, rowsOfPage)
+        rows.bind(3, since.milliseconds).bind(4, rowsOfPage)
         while try rows.step() {
             let key = try reader.key(rows)
-            let ok = rows.optionalInt64(2).flatMap { $0 >= since.milliseconds ? $0 : nil }
-            let rowFailures = failures[key] ?? []
-            guard ok != nil || !rowFailures.isEmpty else { continue }
-            let known = seen[key]
-            var now = known ?? SeenOutcomes.Outcome()
-            if let ok, known.map({ ok > $0.answeredAt }) ?? true {
-                let successes = rows.int64(3)
-                glance.answers = glance.answers.addingSaturated(
-                    known?.successes.map { successes.increase(over: $0) } ?? 1)
-                (now.answeredAt, now.successes) = (ok, successes)
-                glance.changes.append(
-                    Glance.Change(
-                        key: key, id: PeerID(rows.array(1)), outcome: .answered(rtt: rows.optionalInt64(4)),
-                        at: Instant(milliseconds: ok)))
+            var outcome = seen[key] ?? SeenOutcomes.Outcome()
+            let at = rows.int64(2)
+            guard at > outcome.answeredAt else { continue }
+            let successes = rows.int64(3)
+            glance.answers = glance.answers.addingSaturated(outcome.successes.map(successes.increase(over:)) ?? 1)
+            (outcome.answeredAt, outcome.successes) = (at, successes)
+            seen[key] = outcome
+            glance.changes.append(
+                Glance.Change(
+                    key: key, id: PeerID(rows.array(1)), outcome: .answered(rtt: rows.optionalInt64(4)),
+                    at: Instant(milliseconds: at)))
+        }
+    }
+
+    /// Finds failures of a range of keys.
+    private static func lookForFailures(
+        in range: ClosedRange<Key>, _ since: Instant, _ seen: inout SeenOutcomes, _ glance: inout Glance,
+        _ reader: RecordReader
+    ) throws {
+        let rows = try reader.connection.statement(
+            """
+            SELECT key, (SELECT id FROM peer WHERE peer.key = failure.key), class, count, first_at, last_at FROM failure
+            WHERE key BETWEEN ?1 AND ?2 AND last_at >= ?3 ORDER BY key, last_at LIMIT ?4
+            """)
+        defer { rows.reset() }
+        rows.bind(1, range.lowerBound, width: reader.width).bind(2, range.upperBound, width: reader.width)
+        rows.bind(3, since.milliseconds).bind(4, rowsOfPage)
+        // Of one peer several may be new: what was seen before all of them.
+        var peer: (key: Key, before: Int64)?
+        while try rows.step() {
+            let key = try reader.key(rows)
+            var outcome = seen[key] ?? SeenOutcomes.Outcome()
+            if peer?.key != key { peer = (key, outcome.failedAt) }
+            let at = rows.int64(5)
+            guard let failureClass = FailureClass(rawValue: UInt8(clamping: rows.int64(2))),
+                let before = peer?.before, at > before
+            else { continue }
+            // One that is all new counts in full; of one that grew, nobody knows by how much.
+            let isNew = rows.int64(4) > max(before, since.milliseconds - 1)
+            let count = isNew ? rows.int64(3).increase(over: 0) : 1
+            glance.failures = glance.failures.addingSaturated(count)
+            glance.failuresByClass[failureClass] = (glance.failuresByClass[failureClass] ?? 0).addingSaturated(count)
+            outcome.failedAt = max(outcome.failedAt, at)
+            seen[key] = outcome
+            if glance.changes.last?.key == key, case .failed? = glance.changes.last?.outcome {
+                glance.changes.removeLast()
             }
-            for failure in rowFailures where failure.last > known?.failedAt ?? .min {
-                // One that is all new counts in full; of one that grew, nobody knows by how much.
-                let isNew = failure.first > known?.failedAt ?? since.milliseconds
-                let count = isNew ? failure.count.increase(over: 0) : 1
-                glance.failures = glance.failures.addingSaturated(count)
-                glance.failuresByClass[failure.class] =
-                    (glance.failuresByClass[failure.class] ?? 0).addingSaturated(count)
-                now.failedAt = max(now.failedAt, failure.last)
-            }
-            if let latest = rowFailures.filter({ $0.last > known?.failedAt ?? .min }).max(by: { $0.last < $1.last }) {
-                glance.changes.append(
-                    Glance.Change(
-                        key: key, id: PeerID(rows.array(1)), outcome: .failed(latest.class),
-                        at: Instant(milliseconds: latest.last)))
-            }
-            if now != known { seen[key] = now }
+            glance.changes.append(
+                Glance.Change(
+                    key: key, id: PeerID(rows.array(1)), outcome: .failed(failureClass),
+                    at: Instant(milliseconds: at)))
         }
     }
 }

@@ -1,0 +1,158 @@
+import Foundation
+import KadStore
+import Kademlia
+import Multiformats
+import Testing
+
+@testable import KadStore
+
+/// Runs of every command that prints JSON, on stores that hold something of everything.
+enum JSONSamples {
+    struct Run: Sendable {
+        /// Besides the command's name and `--json`.
+        var arguments: [String]
+        /// The exit statuses that are right.
+        var status: Set<Int32> = [0]
+        /// What happens to `peers.db` while it runs.
+        var meanwhile: (@Sendable (_ path: String) async throws -> Void)?
+
+        init(
+            _ arguments: String..., status: Set<Int32> = [0],
+            meanwhile: (@Sendable (_ path: String) async throws -> Void)? = nil
+        ) {
+            self.arguments = arguments
+            self.status = status
+            self.meanwhile = meanwhile
+        }
+    }
+
+    private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/peers").path
+
+    private static func peer(_ number: Int) -> String { (try? Samples.text(Samples.id(number))) ?? "" }
+
+    /// By command; each runs in a folder with `peers.db` (see ``fill(_:)``), the empty `empty.db`, `damaged.db`, and
+    /// `good.txt`, `bad.txt` and `bad.dat` to import.
+    static let runs: [String: [Run]] = [
+        "buckets": [Run(), Run("--near", "x"), Run("--db", "empty.db")],
+        "check": [Run(), Run("--full"), Run("--db", "damaged.db", status: [1])],
+        "explain": (0..<9).map { Run(peer($0)) },
+        "forgive": [Run(peer(3)), Run("--all")],
+        "import": [
+            Run("--db", "new.db", "--scope", "private", "good.txt"), Run("--scope", "private", "good.txt"),
+            Run("bad.txt", "none.txt", "\(fixtures)/libtorrent-session-params.dat", "--scope", "private", status: [3]),
+            Run("--db", "new2.db", "--dry-run", "\(fixtures)/libtorrent-session-params.dat", status: [0, 3, 65]),
+            Run("--db", "lt.db", "--scope", "public", "bad.dat", status: [0, 3, 65]),
+            Run("--db", "cut.db", "--scope", "private", "cut.jsonl", status: [0, 3, 65]),
+            Run("--db", "copy.db", "--restore", "whole.jsonl"),
+        ],
+        "nearest": [Run("x"), Run("x", "--answered", "--count", "3"), Run("0x3f"), Run(peer(5))],
+        "peers": [Run(), Run(peer(0)), Run(peer(3)), Run("--limit", "2"), Run("--db", "empty.db")],
+        "simulate": [
+            Run("--list"),
+            Run("lookups", "--nodes", "100", "--lookups", "2", "--seeds", "1", "--dead", "50", "--earlier", "2"),
+        ],
+        "stats": [Run(), Run("--db", "empty.db")],
+        "warm": [Run("--dry-run"), Run("--dry-run", "--near", "x", "--limit", "3")],
+        "watch": [
+            Run("--count", "2", "--interval", "100ms", "--db", "empty.db"),
+            Run("--count", "40", "--interval", "100ms", meanwhile: work),
+            Run("--count", "6", "--interval", "500ms", meanwhile: replace),
+        ],
+    ]
+
+    /// Members that no run can be made to print with a value, and why.
+    static let unseen: [String: Set<String>] = [
+        // Of the tables of nodes; only `buckets --near` counts the peers around a key.
+        "watch": ["table.buckets.known"]
+    ]
+
+    /// Runs one, from outside as a script does.
+    static func result(_ command: String, _ run: Run, _ scratch: Scratch) async throws -> Command.Result {
+        let running = try Command.start([command, "--json"] + run.arguments, folder: scratch.folder)
+        try await run.meanwhile?(scratch.path("peers.db"))
+        return try running.wait()
+    }
+
+    /// A node at work: peers answer and fail.
+    @Sendable private static func work(_ path: String) async throws {
+        let store = try await Store.open(path)
+        for round in 0..<15 {
+            let now = Instant.systemClock()
+            try store.record(.answered(store.peer(Samples.id(0)), address: nil, rtt: 1_000, at: now))
+            try store.record(.failed(store.peer(Samples.id(3)), address: nil, round < 8 ? .timeout : .refused, at: now))
+            try await store.flush()
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        try await store.close()
+    }
+
+    /// The file goes, rubbish takes its place, then another store.
+    @Sendable private static func replace(_ path: String) async throws {
+        try await Task.sleep(for: .milliseconds(700))
+        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        try Data("This is a letter, not a database.".utf8).write(to: URL(fileURLWithPath: path))
+        try await Task.sleep(for: .milliseconds(900))
+        try FileManager.default.removeItem(atPath: path)
+        try await Samples.fill(path, count: 5)
+    }
+
+    // MARK: Stores
+
+    static func fill(_ scratch: Scratch) async throws {
+        let path = scratch.path("peers.db")
+        let peers = try await Samples.fill(path, count: 60)
+        _ = try await Samples.addIdentity(path, Array(peers.prefix(40)))
+        try await addRarities(path, peers)
+        #expect(try Command.run("init", "--db", scratch.path("empty.db")).status == 0)
+        #expect(try Command.run("export", "--db", path, scratch.path("whole.jsonl")).status == 0)
+        try await Samples.fill(scratch.path("damaged.db"), count: 5)
+        try Connection(path: scratch.path("damaged.db"), access: .readWrite).execute(
+            "UPDATE peer SET successes = -1 WHERE key = (SELECT min(key) FROM peer)")
+        let good = (100..<104).map { "/ip4/10.0.0.\($0)/tcp/4001/p2p/\(peer($0))\n" }
+        try Data(good.joined().utf8).write(to: URL(fileURLWithPath: scratch.path("good.txt")))
+        try Data((good[0] + "rubbish\n").utf8).write(to: URL(fileURLWithPath: scratch.path("bad.txt")))
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: fixtures + "/libtorrent-session-params.dat"))
+        bytes.removeLast(40)
+        try bytes.write(to: URL(fileURLWithPath: scratch.path("bad.dat")))
+        var whole = try Data(contentsOf: URL(fileURLWithPath: scratch.path("whole.jsonl")))
+        whole.removeLast(whole.count / 2)
+        try whole.write(to: URL(fileURLWithPath: scratch.path("cut.jsonl")))
+    }
+
+    /// What nodes seldom leave: each of peers 4 to 8 has a fact of its own to explain.
+    private static func addRarities(_ path: String, _ peers: [Peer]) async throws {
+        let store = try await Store.open(path)
+        let now = Instant.systemClock()
+        let before = now.advanced(byMilliseconds: -60_000)
+        try store.record(.held(OutageGuard.Held(key: peers[4].key, group: nil, failureClass: .timeout, at: before)))
+        try store.record(
+            .backoff(
+                peers[5],
+                BackoffState(
+                    streakMilli: 2_000, streakAt: before, lastClass: .refused, notBefore: before,
+                    waitMilliseconds: 1_000, outcomes: 0b11, outcomeCount: 2, breaker: .halfOpen, openings: 2,
+                    openedAt: before, trials: 1)))
+        try store.record(.forgotten(peers[6], leaving: nil))
+        try store.record(.heard(peers[6], addresses: [], source: "sample", at: now))
+        try store.record(.failed(peers[8], address: Samples.address(8), .identityMismatch, at: now))
+        try store.record(.candidateHeard(Samples.address(5_000), source: "sample", at: now))
+        try store.record(
+            .forgotten(
+                peers[59],
+                leaving: Tombstone(
+                    key: peers[59].key, droppedAt: now, streakMilli: 1_000, lastClass: .timeout, notBefore: nil,
+                    waitMilliseconds: 0)))
+        try store.record(.online(from: before, to: now))
+        let identity = try #require(store.identities().first)
+        var bucket = try #require(store.buckets(of: identity).first)
+        bucket.refreshedAt = now
+        try store.record(.bucket(bucket, identity: identity.number))
+        try store.record(
+            .lookedUp(
+                LookupSummary(
+                    finishedAt: now, reason: .complete, milliseconds: 900, queries: 30, answers: 28, failures: 2,
+                    timeouts: 1, skipped: 3, hops: 4)))
+        try await store.close()
+    }
+}
