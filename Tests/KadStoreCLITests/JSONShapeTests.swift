@@ -14,7 +14,7 @@ struct JSONShapeTests {
         var found: [String: String] = [:]
         func collect(_ command: any ParsableCommand.Type, _ root: any ParsableCommand.Type) {
             for sub in command.configuration.subcommands { collect(sub, root) }
-            guard KadStoreCommand.helpMessage(for: command, columns: 200).contains("--json"),
+            guard KadStoreCommand.helpMessage(for: command, columns: 200).contains("\n  --json "),
                 command.configuration.subcommands.isEmpty
             else { return }
             found[command.configuration.commandName ?? "\(command)"] = command.configuration.discussion

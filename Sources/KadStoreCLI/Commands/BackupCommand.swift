@@ -18,7 +18,7 @@ struct BackupCommand: AsyncParsableCommand {
               kadstore backup peers.backup.db
               kadstore backup --force --db /var/lib/node/peers.db /backup/peers.db
 
-            JSON: {version, path, peers, bytes, problem}: problem is null, or with --damaged what is wrong first.
+            JSON: {version, path: text, peers, bytes, problem: text or null (with --damaged, what is wrong first)}
             """)
 
     @Argument(help: "The file.", completion: .file())

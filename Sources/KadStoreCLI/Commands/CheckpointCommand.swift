@@ -12,7 +12,7 @@ struct CheckpointCommand: AsyncParsableCommand {
             EXAMPLES:
               kadstore checkpoint
 
-            JSON: {version, path, logPages, movedPages, logBytesBefore, logBytes, isLogEmpty}
+            JSON: {version, path: text, logPages, movedPages, logBytesBefore, logBytes, isLogEmpty}
             """)
 
     @OptionGroup var output: OutputOptions

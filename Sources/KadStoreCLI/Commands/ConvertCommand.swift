@@ -22,10 +22,11 @@ struct ConvertCommand: AsyncParsableCommand {
               kadstore convert old.jsonl lately.csv --to csv --trust-history --since 7d
               kadstore convert peers.csv - --from csv --network opendht --to kadstore | head
 
-            JSON: {version, output, isDryRun, format, network, scope, files: [{name, format, records, taken, filtered, \
-            rejected: {reason: count}, rejections: [{line or offset, kind, reason, excerpt}] (the first 20), \
-            unroutableAddresses, surplusAddresses, ownRecords, impossibleStamps, fault}], written: {peers, candidates, \
-            leftOut, bytes}}; written is null when nothing was
+            JSON: {version, output: text, isDryRun, format: text, network: text, scope: "public" or "private", files: \
+            [{name: text, format: text, records, taken, filtered, rejected: {REASON: integer}, rejections: [rejection] \
+            (the first 20), unroutableAddresses, surplusAddresses, ownRecords, impossibleStamps, fault: text or null}], \
+            written: {peers, candidates, leftOut, bytes} or null}
+            \(ImportReportView.rejectionShape)
             """)
 
     @Argument(help: "The files to read, then the file to write.", completion: .file())

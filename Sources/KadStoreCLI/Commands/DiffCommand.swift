@@ -26,14 +26,18 @@ struct DiffCommand: AsyncParsableCommand {
               kadstore diff peers.db bootstrap.txt --limit 20
               kadstore diff old.jsonl new.jsonl --ignore history --json
 
-            JSON: {version, differences: [{change, id, key, fields: [text], addressesAdded: [text], addressesRemoved: \
-            [text], first, second} or {change, address, first, second}], isComplete, isSame, network, first: {name, \
-            format, peers, candidates, unread, rejections: [{line or offset, kind, reason, excerpt}], fault}, second: \
-            {the same}, compared: [text], peers: {onlyInFirst, onlyInSecond, changed, same}, candidates: {the same}, \
-            changes: {field: count}}. change is only-in-first, only-in-second or changed; first and second of a \
-            difference are a peer as 'kadstore peers --json' prints it, or a candidate {firstSeenMs, lastSeenMs, \
-            lastTriedMs, tries, source}, or null; format is null for a database; isComplete is false when --limit cut \
-            the list short.
+            JSON: {version, differences: [{change: kind, id: text, key: text, fields: [text], addressesAdded: [text], \
+            addressesRemoved: [text], first: peer or null, second: peer or null} or {change: kind, address: text, first: \
+            candidate or null, second: candidate or null}], isComplete (false when --limit cut the list short), isSame, \
+            network: text, first: side, second: side, compared: [text], peers: counts, candidates: counts, changes: \
+            {FIELD: integer}}
+            kind = "only-in-first" or "only-in-second" or "changed"
+            candidate = {firstSeenMs, lastSeenMs, lastTriedMs or null, tries, source: text or null}
+            side = {name: text, format: text or null (of a database), peers, candidates, unread, rejections: \
+            [rejection], fault: text or null}
+            counts = {onlyInFirst, onlyInSecond, changed, same}
+            \(ImportReportView.rejectionShape)
+            \(PeerView.jsonShape)
             """)
 
     @Argument(help: "A database or file; - is standard input.", completion: .file())

@@ -32,12 +32,12 @@ struct ImportCommand: AsyncParsableCommand {
 
             JSON: {version, path: text, isDryRun, isNew, network: text or null, scope: "public" or "private" or null, \
             files: [{name: text, format: text, records, peers: counts, candidates: counts, filtered, rejected: {REASON: \
-            integer}, rejections: [{line? (in a text), offset? (in other files), row? (in tables), kind: text, reason: \
-            text, excerpt: text or null}] (the first 20), unroutableAddresses, surplusAddresses, damagedPeers, \
+            integer}, rejections: [rejection] (the first 20), unroutableAddresses, surplusAddresses, damagedPeers, \
             ownRecords, impossibleStamps, fault: text or null} or {name: text, error: text}]}
             JSON with --restore: {version, path: text, isDryRun, isNew, network: text, scope: "public" or "private", \
             restored: {peers, candidates, tombstones, identities, buckets, heldFailures, sessions, lookups}}
             counts = {added, updated, unchanged}
+            \(ImportReportView.rejectionShape)
             """)
 
     @Argument(help: "The files; - is standard input.", completion: .file())

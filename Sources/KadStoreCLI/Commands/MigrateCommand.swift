@@ -16,8 +16,8 @@ struct MigrateCommand: AsyncParsableCommand {
               kadstore migrate --dry-run
               kadstore migrate --db /var/lib/node/peers.db
 
-            JSON: {version, path, isDryRun, from, to, changes: [text], rewritesData, backup}: from equals to when there \
-            is nothing to do; backup is null where none was made.
+            JSON: {version, path: text, isDryRun, from, to (the same when there is nothing to do), changes: [text], \
+            isRewriting, backup: text or null (its name)}
             """)
 
     @Flag(help: "Say what would be done, and do nothing.")
@@ -39,7 +39,7 @@ struct MigrateCommand: AsyncParsableCommand {
             JSON.object([
                 "version": JSON.formatVersion, "path": .string(report.path), "isDryRun": .bool(dryRun),
                 "from": .int(report.from), "to": .int(report.to), "changes": .strings(report.changes),
-                "rewritesData": .bool(report.rewritesData), "backup": .optional(report.backup),
+                "isRewriting": .bool(report.rewritesData), "backup": .optional(report.backup),
             ]).text)
         try output.flush()
     }

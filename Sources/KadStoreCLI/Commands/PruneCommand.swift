@@ -20,7 +20,7 @@ struct PruneCommand: AsyncParsableCommand {
               kadstore prune --source file:crawl.ndjson --unroutable
               kadstore prune --candidates 30d --tombstones 60d
 
-            JSON: {version, path, isDryRun, peers: {examined, pruned, contactsKept, tombstonesLeft, damaged}, \
+            JSON: {version, path: text, isDryRun, peers: {examined, pruned, contactsKept, tombstonesLeft, damaged}, \
             candidatesPruned, tombstonesPruned}
             """)
 

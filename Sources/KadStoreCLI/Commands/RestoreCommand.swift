@@ -20,8 +20,8 @@ struct RestoreCommand: AsyncParsableCommand {
               kadstore restore peers.backup.db
               kadstore restore --force --db /var/lib/node/peers.db /backup/peers.db
 
-            JSON: {version, path, network, scope, peers, isNew, kept, upgradedFrom}: kept is the name of what was there \
-            before, upgradedFrom the schema of an older backup, else null.
+            JSON: {version, path: text, network: text, scope: "public" or "private", peers, isNew, kept: text or null (the \
+            name of what was there before), upgradedFrom or null (the schema of an older backup)}
             """)
 
     @Argument(help: "The backup: a database that 'kadstore backup' wrote, or another store.", completion: .file())

@@ -14,7 +14,7 @@ struct VacuumCommand: AsyncParsableCommand {
             EXAMPLES:
               kadstore vacuum
 
-            JSON: {version, path, fileBytesBefore, logBytesBefore, fileBytes, logBytes, isLogEmpty}
+            JSON: {version, path: text, fileBytesBefore, logBytesBefore, fileBytes, logBytes, isLogEmpty}
             """)
 
     @OptionGroup var output: OutputOptions

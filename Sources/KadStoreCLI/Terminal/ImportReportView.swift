@@ -131,6 +131,12 @@ extension ImportReportView {
         ])
     }
 
+    /// The shape of a rejection, for the help of the commands that print it.
+    static let rejectionShape = """
+        rejection = {line? (in a text), offset? (in other files), row? (in tables), kind: text, reason: text, excerpt: \
+        text or null}
+        """
+
     static func json(_ rejection: Rejection) -> JSON {
         let place: (String, JSON) =
             switch rejection.place {

@@ -31,11 +31,27 @@ enum JSONSamples {
 
     private static func peer(_ number: Int) -> String { (try? Samples.text(Samples.id(number))) ?? "" }
 
-    /// By command; each runs in a folder with `peers.db` (see ``fill(_:)``), the empty `empty.db`, `damaged.db`, and
-    /// `good.txt`, `bad.txt` and `bad.dat` to import.
+    /// By command; each runs in a folder with `peers.db` (see ``fill(_:)``), the empty `empty.db`, `damaged.db`, `old.db` of
+    /// schema 1, and `good.txt`, `bad.txt`, `bad.dat` and `bad.peerstore` to import.
     static let runs: [String: [Run]] = [
+        "backup": [Run("b.db"), Run("--db", "damaged.db", "--damaged", "d.db", status: [3])],
         "buckets": [Run(), Run("--near", "x"), Run("--db", "empty.db")],
         "check": [Run(), Run("--full"), Run("--db", "damaged.db", status: [1])],
+        "checkpoint": [Run()],
+        "convert": [
+            Run("whole.jsonl", "good.txt", "out.csv", "--to", "csv", "--scope", "private"),
+            Run(
+                "bad.txt", "bad.peerstore", "good.txt", "-", "--to", "multiaddrs", "--scope", "private", "--dry-run",
+                status: [3]),
+            Run("bad.dat", "out.dat", "--to", "transmission", "--scope", "private", status: [3]),
+            Run("odd.dat", "out.dat", "--to", "libtorrent", "--scope", "private", status: [65]),
+        ],
+        "diff": [
+            Run("peers.db", "whole.jsonl"), Run("peers.db", "empty.db", status: [1]),
+            Run("good.txt", "peers.db", "--limit", "1", status: [1]),
+            Run("moved.txt", "good.txt", status: [1]), Run("bad.txt", "bad.peerstore", status: [65]),
+            Run("bad.dat", "odd.dat", status: [65]),
+        ],
         "explain": (0..<9).map { Run(peer($0)) },
         "forgive": [Run(peer(3)), Run("--all")],
         "import": [
@@ -45,14 +61,24 @@ enum JSONSamples {
             Run("--db", "lt.db", "--scope", "public", "bad.dat", status: [0, 3, 65]),
             Run("--db", "cut.db", "--scope", "private", "cut.jsonl", status: [0, 3, 65]),
             Run("--db", "copy.db", "--restore", "whole.jsonl"),
+            Run("--db", "py.db", "--scope", "private", "bad.peerstore", status: [3]),
+        ],
+        "migrate": [
+            Run("--db", "old.db", "--dry-run"), Run("--db", "old.db"), Run("--db", "old.db"),
         ],
         "nearest": [Run("x"), Run("x", "--answered", "--count", "3"), Run("0x3f"), Run(peer(5))],
         "peers": [Run(), Run(peer(0)), Run(peer(3)), Run("--limit", "2"), Run("--db", "empty.db")],
+        "prune": [
+            Run("--never-answered", "--dry-run"), Run("--failing", "1", "--candidates", "0s", "--tombstones", "0s"),
+            Run("--db", "damaged.db", "--standing", "failing"),
+        ],
+        "restore": [Run("--force", "empty.db"), Run("--db", "new.db", "old.db")],
         "simulate": [
             Run("--list"),
             Run("lookups", "--nodes", "100", "--lookups", "2", "--seeds", "1", "--dead", "50", "--earlier", "2"),
         ],
         "stats": [Run(), Run("--db", "empty.db")],
+        "vacuum": [Run()],
         "warm": [Run("--dry-run"), Run("--dry-run", "--near", "x", "--limit", "3")],
         "watch": [
             Run("--count", "2", "--interval", "100ms", "--db", "empty.db"),
@@ -118,6 +144,20 @@ enum JSONSamples {
         var whole = try Data(contentsOf: URL(fileURLWithPath: scratch.path("whole.jsonl")))
         whole.removeLast(whole.count / 2)
         try whole.write(to: URL(fileURLWithPath: scratch.path("cut.jsonl")))
+        try Data(good[0].replacing("tcp/4001", with: "tcp/4002").utf8)
+            .write(to: URL(fileURLWithPath: scratch.path("moved.txt")))
+        // One endpoint is of a length that none has.
+        try Data("d2:id20:aaaaaaaaaaaaaaaaaaaa5:nodes7:seven..6:nodes618:\u{1}234567890123456..e".utf8)
+            .write(to: URL(fileURLWithPath: scratch.path("odd.dat")))
+        let old = URL(fileURLWithPath: fixtures).deletingLastPathComponent().appendingPathComponent("stores/V0001.sql")
+        try Connection(path: scratch.path("old.db"), access: .create).execute(String(contentsOf: old, encoding: .utf8))
+        // A peerstore of py-libp2p with a record that cannot be read, and one that can: without addresses.
+        try Connection(path: scratch.path("bad.peerstore"), access: .create).execute(
+            """
+            CREATE TABLE datastore (key BLOB PRIMARY KEY, value BLOB NOT NULL);
+            INSERT INTO datastore VALUES (CAST('addr:' || x'00' AS BLOB), x'ff');
+            INSERT INTO datastore VALUES (x'616464723a\(Hex.encode(Samples.id(3).bytes))', x'');
+            """)
     }
 
     /// What nodes seldom leave: each of peers 4 to 8 has a fact of its own to explain.
@@ -137,6 +177,7 @@ enum JSONSamples {
         try store.record(.heard(peers[6], addresses: [], source: "sample", at: now))
         try store.record(.failed(peers[8], address: Samples.address(8), .identityMismatch, at: now))
         try store.record(.candidateHeard(Samples.address(5_000), source: "sample", at: now))
+        try store.record(.candidateTried(Samples.address(5_000), at: now))
         try store.record(
             .forgotten(
                 peers[59],
