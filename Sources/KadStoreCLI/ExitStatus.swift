@@ -182,7 +182,7 @@ extension CommandError: CustomStringConvertible {
         case .damagedRows(let count):
             "\(count == 1 ? "1 row" : "\(count) rows") of the store cannot be read in full and were counted as far as they "
                 + "can. 'kadstore check' names them."
-        case .nothingImported: "nothing was imported."
+        case .nothingImported: "nothing was taken."
         case .partlyConverted: "not everything was converted."
         case .partlyCompared: "not everything was compared."
         }
