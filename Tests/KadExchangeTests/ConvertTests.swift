@@ -187,6 +187,19 @@ struct IntakeTests {
         #expect(peers.contains { !$0.addresses.isEmpty })
     }
 
+    @Test("without history a peer has nothing left that has no address of the scope either")
+    func noHistoryNoAddress() async throws {
+        let scratch = Scratch()
+        for takesHistory in [true, false] {
+            let store = try await scratch.store(.libp2p, .public)
+            let report = try await store.importPeers(
+                from: ImportSource.open(fixture("nebula-visits.ndjson")), .test { $0.takesHistory = takesHistory })
+            // Failures are worth keeping, bare ids are not.
+            #expect(try store.allPeers().contains { $0.addresses.isEmpty } == takesHistory)
+            #expect(report.rejected[.unroutable] ?? 0 > 0)
+        }
+    }
+
     @Test("leaves every rejected record in the reject file, whole enough to be repaired and imported")
     func rejectFile() async throws {
         let scratch = Scratch()

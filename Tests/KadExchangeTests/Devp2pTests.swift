@@ -185,6 +185,21 @@ struct Devp2pTests {
         }
     }
 
+    @Test("a failure that does not speak against a node is no check without an answer")
+    func checks() async throws {
+        let store = try await scratch.store(.devp2p)
+        for (number, failure) in [(1, FailureClass.timeout), (2, .busy)] {
+            let peer = try store.peer(id(number))
+            try store.record(.answered(peer, address: nil, rtt: 5, at: .seconds(10)))
+            try store.record(.failed(peer, address: nil, failure, at: .seconds(20)))
+        }
+        try await store.flush()
+        let copy = try await scratch.store(.devp2p)
+        _ = try await scratch.import(try await scratch.export(store, .devp2p), into: copy)
+        #expect(try peer(copy, id(1))?.failures.map(\.lastAt) == [.seconds(20)])
+        #expect(try peer(copy, id(2))?.failures.isEmpty == true)
+    }
+
     @Test("candidates have no ids and are left out; an empty store is an empty set")
     func empty() async throws {
         let store = try await scratch.store(.devp2p)

@@ -153,6 +153,23 @@ struct PyLibp2pTests {
         #expect(report.summary.peers.added == 5)
     }
 
+    @Test("through a pipe with a name, too, which cannot be opened again")
+    func namedPipe() async throws {
+        do { try fill(create(path())) }
+        let bytes = read(path())
+        let name = path("fifo")
+        #expect(mkfifo(name, 0o600) == 0)
+        Thread.detachNewThread {
+            let writer = open(name, O_WRONLY)
+            _ = bytes.withUnsafeBytes { write(writer, $0.baseAddress, $0.count) }
+            close(writer)
+        }
+        let store = try await scratch.store()
+        let report = try await store.importPeers(from: ImportSource.open(name), .test)
+        #expect(report.format == .pyLibp2p)
+        #expect(report.summary.peers.added == 5)
+    }
+
     @Test("wrong rows are rejected one by one: ids, messages, types, sizes")
     func rows() async throws {
         do {

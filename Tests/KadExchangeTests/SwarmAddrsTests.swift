@@ -66,6 +66,20 @@ struct SwarmAddrsTests {
         #expect(try store.record(of: try store.peer(.test(2)).key)?.addresses.count == AddressRecord.maximumPerPeer)
     }
 
+    @Test("addresses below a heading that cannot be read are not given to the peer before it")
+    func unreadableHeading() async throws {
+        let store = try await scratch.store()
+        var text = Array("\(one) (1)\n\t/ip4/10.0.0.1/tcp/1\n\t/dns4/".utf8) + [0xff, 0x0a]
+        text += Array("\t/ip4/10.0.0.2/tcp/1\n".utf8) + [0xff] + Array("\(two) (1)\n\t/ip4/10.0.0.8/tcp/1\n".utf8)
+        let report = try await scratch.import(text, into: store, format: .swarmAddrs)
+        #expect(report.rejections.map(\.place) == [3, 5].map { Place.line($0) })
+        let peers = try store.allPeers()
+        #expect(peers.map(\.id) == [.test(1)])
+        #expect(
+            peers.first.map { Set($0.addresses.map(\.address.description)) }
+                == ["/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1"])
+    }
+
     @Test("wrong members of the document are rejected one by one")
     func document() async throws {
         let store = try await scratch.store()

@@ -113,6 +113,18 @@ struct SwarmPeersTests {
         #expect(try record(store, 2)?.rtt == nil)
     }
 
+    @Test("streams below a line that cannot be read are not given to the connection before it, nor names without end")
+    func unreadableLine() async throws {
+        let store = try await scratch.store()
+        var text = Array("/ip4/10.0.0.1/tcp/4001/p2p/\(one) 3ms\n  /a/1\n  ".utf8) + [0xff] + Array("\n  /b/1\n".utf8)
+        text += Array("  /\(String(repeating: "c", count: PeerRecord.maximumNameLength))\n".utf8)
+        text += [0xff] + Array("/ip4/10.0.0.2/tcp/4001/p2p/\(two) 3ms\n  /d/1\n".utf8)
+        let report = try await scratch.import(text, into: store, format: .swarmPeers)
+        #expect(report.rejections.map(\.place) == [3, 6].map { Place.line($0) })
+        #expect(report.summary.peers.added == 1)
+        #expect(try record(store, 1)?.protocols == ["/a/1", "/b/1"])
+    }
+
     @Test("wrong records of a document are rejected one by one")
     func document() async throws {
         let store = try await scratch.store()

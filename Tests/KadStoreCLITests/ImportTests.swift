@@ -124,6 +124,21 @@ struct ImportTests {
         #expect(try peerCount(path) == 0)
     }
 
+    @Test("a database is not imported into itself, whatever it is called")
+    func itself() throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        try Self.write(Self.list(0..<3), to: scratch.path("list.txt"))
+        #expect(try Command.run("init", "--db", path, "--scope", "private").status == 0)
+        try FileManager.default.createSymbolicLink(atPath: scratch.path("link"), withDestinationPath: path)
+        for name in [path, scratch.path("link"), path + "-lock"] {
+            let result = try Command.run("import", "--db", path, scratch.path("list.txt"), name)
+            #expect(result.status == 64, "\(result.messages)")
+            #expect(result.messages.contains("is the database itself"))
+        }
+        #expect(try peerCount(path) == 0)
+    }
+
     @Test("export, restore, export gives the same bytes")
     func restore() async throws {
         let scratch = Scratch()

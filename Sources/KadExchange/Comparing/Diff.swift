@@ -107,13 +107,13 @@ private struct DiffRun {
     private var report: DiffReport
     private let unknown: Instant
     private let filter: PeerFilter
-    private let cancellation: CancellationFlag
+    private let cancellation: Cancellation
     private let onDifference: (Difference) -> Void
     private var steps = 0
 
     init(
         _ first: DiffStream, _ second: DiffStream, _ network: Network, _ options: DiffOptions,
-        _ cancellation: CancellationFlag, _ onDifference: @escaping (Difference) -> Void
+        _ cancellation: Cancellation, _ onDifference: @escaping (Difference) -> Void
     ) {
         self.first = first
         self.second = second

@@ -106,7 +106,7 @@ struct DiffStream {
 extension DiffSide {
     /// Reads a file and sorts it; a store is read as it is compared.
     func stream(
-        _ network: Network, _ options: DiffOptions, _ cancellation: CancellationFlag
+        _ network: Network, _ options: DiffOptions, _ cancellation: Cancellation
     ) throws(ExchangeError) -> DiffStream {
         switch self {
         case .store(let store):
@@ -125,7 +125,7 @@ extension DiffSide {
     /// A file of another program as an import into an empty store would take it, with addresses of every scope and with
     /// its history.
     private func foreignStream(
-        _ source: ImportSource, _ network: Network, _ options: DiffOptions, _ cancellation: CancellationFlag
+        _ source: ImportSource, _ network: Network, _ options: DiffOptions, _ cancellation: Cancellation
     ) throws(ExchangeError) -> DiffStream {
         var input = ImportOptions(now: options.now)
         input.trustsHistory = true

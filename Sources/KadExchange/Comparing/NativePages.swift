@@ -21,7 +21,7 @@ final class NativePages: RecordPages {
     ///   twice.
     init(
         _ source: ImportSource, _ network: Network, _ options: DiffOptions, _ report: inout DiffSideReport,
-        _ cancellation: CancellationFlag
+        _ cancellation: Cancellation
     ) throws(ExchangeError) {
         self.network = network
         filter = options.filter

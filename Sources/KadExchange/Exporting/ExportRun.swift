@@ -6,7 +6,7 @@ struct ExportRun {
     private let pages: any RecordPages
     private let writer: any FormatWriter
     private let sink: ByteSink
-    private let cancellation: CancellationFlag
+    private let cancellation: Cancellation
     /// Told now and then of how many peers have been written.
     var onProgress: (@Sendable (Int) -> Void)?
     var report: ExportReport
@@ -14,7 +14,7 @@ struct ExportRun {
     /// - Throws: ``ExchangeError/unsupported(name:reason:)`` for a format that is only read.
     init(
         _ pages: any RecordPages, _ format: ExchangeFormat, _ context: ExportContext, _ sink: ByteSink,
-        _ cancellation: CancellationFlag
+        _ cancellation: Cancellation
     ) throws(ExchangeError) {
         guard let writer = format.codec.writer(context) else {
             throw .unsupported(name: format.name, reason: "this format is only read, not written.")

@@ -50,12 +50,12 @@ struct ImportPolicy {
         if let reason = arrangeStamps(&peer, &report) { return .reject(reason) }
         if options.filter != .all, try !isWanted(peer) { return .filtered }
 
+        if !options.takesHistory { peer = peer.withoutHistory }
         let isTold = !peer.addresses.isEmpty
         if let reason = arrangeAddresses(&peer, &report) { return .reject(reason) }
         guard !isTold || !peer.addresses.isEmpty || !peer.failures.isEmpty || peer.lastOK != nil else {
             return .reject(.unroutable)
         }
-        if !options.takesHistory { peer = peer.withoutHistory }
         // Names are kept joined by line ends, so none may hold one.
         if peer.protocols.contains(where: Self.isNoName) { peer.protocols.removeAll(where: Self.isNoName) }
         peer.source = source

@@ -9,7 +9,7 @@ struct ImportRun {
     private let policy: ImportPolicy
     private let records: RecordSorter
     private let options: ImportOptions
-    private let cancellation: CancellationFlag
+    private let cancellation: Cancellation
     private var report: ImportReport
     /// Told of every peer that is taken.
     var onTaken: ((ImportedPeer) -> Void)?
@@ -19,7 +19,7 @@ struct ImportRun {
 
     init(
         _ source: ImportSource, _ network: Network, _ policy: ImportPolicy, _ options: ImportOptions,
-        into records: RecordSorter, _ cancellation: CancellationFlag
+        into records: RecordSorter, _ cancellation: Cancellation
     ) throws(ExchangeError) {
         input = try source.take()
         input.cancellation = cancellation

@@ -1,38 +1,34 @@
 import Dispatch
-import Synchronization
+import KadStore
 
 /// Runs blocking work on a thread of its own: Swift's cooperative pool has few threads, and files and pipes may keep one
 /// waiting for as long as they like.
 ///
-/// - Parameter body: is given a flag that is set when the calling task is cancelled.
+/// - Parameter body: is told when the calling task is cancelled.
 func withOwnThread<Value>(
-    _ body: sending @escaping (CancellationFlag) throws(ExchangeError) -> Value
+    _ body: sending @escaping (Cancellation) throws(ExchangeError) -> Value
 ) async throws(ExchangeError) -> Value {
-    let flag = CancellationFlag()
+    let cancellation = Cancellation()
     let work = Handover(body)
     let outcome: Handover<Result<Value, ExchangeError>> = await withTaskCancellationHandler {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "kadstore.exchange").async {
                 do throws(ExchangeError) {
-                    continuation.resume(returning: Handover(.success(try work.value(flag))))
+                    continuation.resume(returning: Handover(.success(try work.value(cancellation))))
                 } catch {
                     continuation.resume(returning: Handover(.failure(error)))
                 }
             }
         }
     } onCancel: {
-        flag.set()
+        cancellation.request()
     }
     return try outcome.value.get()
 }
 
-/// Whether to stop.
-final class CancellationFlag: Sendable {
-    private let isSet = Atomic(false)
-
-    func set() { isSet.store(true, ordering: .relaxed) }
-
+extension Cancellation {
+    /// - Throws: ``ExchangeError/cancelled`` when somebody wishes to stop.
     func check() throws(ExchangeError) {
-        if isSet.load(ordering: .relaxed) { throw .cancelled }
+        if isRequested { throw .cancelled }
     }
 }

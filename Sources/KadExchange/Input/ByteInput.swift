@@ -1,4 +1,4 @@
-import Dispatch
+import KadStore
 
 #if canImport(Glibc)
 import Glibc
@@ -14,7 +14,7 @@ import Darwin
 final class ByteInput {
     /// What messages call it: the path, or `standard input`.
     let name: String
-    /// Where the file can be opened again; nil for what was handed over open.
+    /// Where a regular file can be opened again; nil for pipes and the like, and for what was handed over open.
     let path: String?
     /// The size of a regular file in bytes; nil for pipes and the like.
     let size: Int64?
@@ -22,7 +22,7 @@ final class ByteInput {
     private(set) var offset: Int64 = 0
     private(set) var isAtEnd = false
     /// Set by whoever may be told to stop: looked at before every read, so that no endless input holds its reader.
-    var cancellation: CancellationFlag?
+    var cancellation: Cancellation?
 
     private let descriptor: Int32
     private let ownsDescriptor: Bool
@@ -39,13 +39,13 @@ final class ByteInput {
     /// Takes over an open descriptor, which need not be seekable.
     init(descriptor: Int32, name: String, closing: Bool, path: String? = nil) {
         self.descriptor = descriptor
-        self.path = path
         self.name = name
         ownsDescriptor = closing
         capacity = Self.chunk
         memory = .allocate(capacity: capacity)
         var status = stat()
         let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        self.path = isRegular ? path : nil
         size = isRegular ? Int64(status.st_size) : nil
         let position = isRegular ? lseek(descriptor, 0, SEEK_CUR) : -1
         origin = position < 0 ? nil : Int64(position)
@@ -126,26 +126,7 @@ final class ByteInput {
     /// What is left of the input in a temporary file, which has no name and goes with the last who holds it: to be read
     /// more than once, without waiting for whoever writes a pipe.
     func spooled() throws(ExchangeError) -> ByteInput {
-        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(folder)/kadstore-spool-XXXXXX".utf8CString)
-        let file = mkstemp(&template)
-        guard file >= 0 else { throw ExchangeError(operation: "make a temporary file", name: folder, code: errno) }
-        unlink(template)
-        _ = fcntl(file, F_SETFD, FD_CLOEXEC)
-        let sink = ByteSink(descriptor: file, name: folder)
-        do {
-            repeat {
-                sink.buffer.append(contentsOf: window)
-                consume(window.count)
-                try sink.flushIfFull()
-            } while try fill()
-            try sink.flush()
-        } catch {
-            close(file)
-            throw error
-        }
-        lseek(file, 0, SEEK_SET)
-        let spool = ByteInput(descriptor: file, name: name, closing: true)
+        let spool = ByteInput(descriptor: try SpooledFile(self).descriptorFromStart(), name: name, closing: true)
         spool.cancellation = cancellation
         return spool
     }

@@ -8,7 +8,7 @@ import Musl
 import Darwin
 #endif
 
-/// What came through a pipe, in a temporary file of its owner's alone: for formats that cannot be read from front to back.
+/// What came through a pipe, in a temporary file of its owner's alone: for what cannot be read once from front to back.
 /// Removed with this value.
 final class SpooledFile {
     let path: String
@@ -17,7 +17,7 @@ final class SpooledFile {
     /// Reads the input to its end.
     init(_ input: ByteInput) throws(ExchangeError) {
         (descriptor, path) = try ExchangeError.mapping { () throws(StoreError) in
-            try TemporaryFile.create(named: "kadstore-import")
+            try TemporaryFile.create(named: "kadstore-spool")
         }
         let sink = ByteSink(descriptor: descriptor, name: path)
         repeat {
@@ -26,6 +26,15 @@ final class SpooledFile {
             try sink.flushIfFull()
         } while try input.fill()
         try sink.flush()
+    }
+
+    /// A descriptor of one's own at the beginning of the file: the file lives as long as it, whatever its name does.
+    func descriptorFromStart() throws(ExchangeError) -> Int32 {
+        let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard own >= 0, lseek(own, 0, SEEK_SET) == 0 else {
+            throw ExchangeError(operation: "read a temporary file", name: path, code: errno)
+        }
+        return own
     }
 
     deinit {

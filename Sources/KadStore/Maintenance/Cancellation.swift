@@ -2,12 +2,14 @@ import Dispatch
 import Synchronization
 
 /// A wish to stop, handed from a task to a thread that is none of Swift's.
-final class Cancellation: Sendable {
+package final class Cancellation: Sendable {
     private let flag = Atomic(false)
 
-    var isRequested: Bool { flag.load(ordering: .relaxed) }
+    package init() {}
 
-    func request() { flag.store(true, ordering: .relaxed) }
+    package var isRequested: Bool { flag.load(ordering: .relaxed) }
+
+    package func request() { flag.store(true, ordering: .relaxed) }
 
     func check(done: Int = 0) throws(StoreError) {
         if isRequested { throw .interrupted(done: done) }

@@ -12,7 +12,7 @@ struct ImportCommand: AsyncParsableCommand {
             the first file unless --network and --scope say otherwise. Records that are wrong are reported with their \
             place, the others are imported. Importing a file again changes nothing, so an import that was interrupted \
             is completed by running it again. Imported peers count as unverified: what others say of their own \
-            successes counts with --trust-history alone.
+            successes counts with --trust-history alone. A dry run counts each file as if it were the only one.
 
             Conditions choose among the records as the file states them, its own successes and waits included; one \
             without a time counts as heard of now, one that names no source has file:NAME. What they leave out is \

@@ -11,6 +11,7 @@ struct ImportRun: Sendable {
 
     func run() async throws {
         try command.database.requireWriting()
+        try command.database.refuse(asInput: command.files)
         let document = command.restore ? try await restore() : try await merge()
         // After the store is closed: whoever reads this may have gone.
         if command.output.isJSON {

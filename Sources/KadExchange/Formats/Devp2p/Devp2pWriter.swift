@@ -34,7 +34,7 @@ final class Devp2pWriter: FormatWriter {
             Self.stamp("firstResponse", min(peer.firstSeen, lastOK), &output)
             Self.stamp("lastResponse", lastOK, &output)
         }
-        if let lastCheck = [peer.lastOK, peer.failures.map(\.lastAt).max()].compactMap(\.self).max() {
+        if let lastCheck = [peer.lastOK, peer.lastFailure].compactMap(\.self).max() {
             Self.stamp("lastCheck", lastCheck, &output)
         }
         let carried = record.addresses

@@ -59,7 +59,14 @@ final class SwarmAddrsTextReader: FormatReader {
 
     private func take(_ line: LineReader.Line) {
         let place = Place.line(lines.number)
-        if let problem = line.problem { return ready.append(.rejected(Rejection(place: place, reason: problem))) }
+        if let problem = line.problem {
+            // It may have been a heading: the addresses below it are nobody's that is known.
+            if line.raw.first != 0x09 {
+                finish()
+                isRejected = true
+            }
+            return ready.append(.rejected(Rejection(place: place, reason: problem)))
+        }
         let text = line.text.trimmed
         if text.isEmpty { return }
         do throws(RejectionReason) {

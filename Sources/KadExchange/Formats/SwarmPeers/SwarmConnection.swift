@@ -41,9 +41,10 @@ struct SwarmConnection {
         }
     }
 
-    /// Takes a protocol that is spoken on the connection, once.
+    /// Takes a protocol that is spoken on the connection, once. One with a longer name than a store keeps is none.
     mutating func add(protocol name: String) {
-        guard protocols.count < JSONReader.listLimit, !name.isEmpty, name != Self.unnamed, !protocols.contains(name)
+        guard protocols.count < JSONReader.listLimit, !name.isEmpty, name.utf8.count <= PeerRecord.maximumNameLength,
+            name != Self.unnamed, !protocols.contains(name)
         else { return }
         protocols.append(name)
     }

@@ -25,7 +25,14 @@ final class SwarmPeersTextReader: FormatReader {
 
     private func take(_ line: LineReader.Line) {
         let place = Place.line(lines.number)
-        if let problem = line.problem { return ready.append(.rejected(Rejection(place: place, reason: problem))) }
+        if let problem = line.problem {
+            // It may have been a connection: the streams below it are nobody's that is known.
+            if !SwarmPeersFormat.isIndented(line.raw) {
+                finish()
+                isRejected = true
+            }
+            return ready.append(.rejected(Rejection(place: place, reason: problem)))
+        }
         let text = line.text.trimmed
         if text.isEmpty { return }
         if SwarmPeersFormat.isIndented(line.text), open != nil || isRejected {
