@@ -113,6 +113,25 @@ struct CSVTests {
         #expect(text.hasPrefix("id,address,first_seen_ms,last_seen_ms,last_ok_ms,successes,failures,rtt_us,"))
     }
 
+    @Test("rows of one peer are merged whether they follow each other or not", arguments: [false, true])
+    func rowsOfOnePeer(apart: Bool) async throws {
+        let store = try await scratch.store()
+        let other = apart ? "\(PeerID.test(2).text),/ip4/10.0.0.9/tcp/1,,,,\n" : ""
+        let text = """
+            id,address,first_seen_ms,last_seen_ms,last_ok_ms,agent
+            \(PeerID.test(1).text),/ip4/10.0.0.1/tcp/1,1790000000000,1790000000000,,
+            \(other)\(PeerID.test(1).text),/ip4/10.0.0.2/tcp/1,1780000000000,1795000000000,1794000000000,kubo
+            """
+        let report = try await scratch.import(text, into: store, .test { $0.trustsHistory = true })
+        #expect(report.isComplete)
+        let record = try #require(try store.record(of: try store.peer(.test(1)).key))
+        #expect(record.addresses.count == 2)
+        #expect(record.firstSeen == Instant(milliseconds: 1_780_000_000_000))
+        #expect(record.lastSeen == Instant(milliseconds: 1_795_000_000_000))
+        #expect(record.lastOK == Instant(milliseconds: 1_794_000_000_000))
+        #expect(record.agent == "kubo")
+    }
+
     @Test("rows of one peer without end are cut into records of bounded size")
     func oneHugePeer() async throws {
         let store = try await scratch.store()
