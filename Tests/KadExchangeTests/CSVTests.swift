@@ -113,6 +113,15 @@ struct CSVTests {
         #expect(text.hasPrefix("id,address,first_seen_ms,last_seen_ms,last_ok_ms,successes,failures,rtt_us,"))
     }
 
+    @Test("whoever answered was seen, whether the answer is believed or not")
+    func answeredIsSeen() async throws {
+        let store = try await scratch.store()
+        let text = "id,address,last_seen_ms,last_ok_ms\n\(id),/ip4/10.0.0.1/tcp/1,1780000000000,1790000000000\n"
+        _ = try await scratch.import(text, into: store)
+        let record = try #require(try store.allPeers().first)
+        #expect(record.lastSeen == Instant(milliseconds: 1_790_000_000_000) && record.lastOK == nil)
+    }
+
     @Test("rows of one peer are merged whether they follow each other or not", arguments: [false, true])
     func rowsOfOnePeer(apart: Bool) async throws {
         let store = try await scratch.store()

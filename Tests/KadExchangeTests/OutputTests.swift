@@ -115,6 +115,20 @@ struct OutputTests {
         #expect(try store.allCandidates().isEmpty)
     }
 
+    @Test("with a filter an export has peers alone", arguments: [ExchangeFormat.native, .multiaddrs])
+    func filtered(format: ExchangeFormat) async throws {
+        let store = try await scratch.store()
+        let list = "/ip4/10.0.0.1/udp/1\n/ip4/10.0.0.2/udp/1/p2p/\(PeerID.test(1).text)\n"
+        _ = try await scratch.import(list, into: store)
+        for (filter, count) in [(PeerFilter.all, 1), (.hasAddress, 0)] {
+            var options = ExportOptions()
+            options.format = format
+            options.filter = filter
+            let report = try await store.exportPeers(to: scratch.path("out"), options)
+            #expect(report.peers == 1 && report.candidates == count)
+        }
+    }
+
     @Test("progress and rejections are told as they happen")
     func progress() async throws {
         let store = try await scratch.store()
