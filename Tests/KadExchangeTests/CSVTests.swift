@@ -46,7 +46,7 @@ struct CSVTests {
             "\(id),/ip4/10.0.0.1/tcp/1,,,,",  // 2
             "Qmnonsense,/ip4/10.0.0.1/tcp/1,,,,",  // 3
             "\(other),/nonsense/1,,,,",  // 4
-            "\(id),/ip4/10.0.0.2/tcp/1,,x,,",  // 5: joins, numbers of the peer are read once
+            "\(id),/ip4/10.0.0.2/tcp/1,,x,,",  // 5: another record of the same peer
             "\(other),/ip4/10.0.0.2/tcp/1,1.5,,,",  // 6
             ",/ip4/10.0.0.2/tcp/1,,,,",  // 7
             "\(other),/ip4/10.0.0.2/tcp/1,1780000005000,1780000000000,,",  // 8
@@ -60,14 +60,14 @@ struct CSVTests {
         let report = try await scratch.import(rows.joined(separator: "\n"), into: store, .test)
         #expect(
             report.rejections.map(\.place).sorted { "\($0)" < "\($1)" }
-                == [3, 4, 6, 7, 8, 9, 10, 11, 12, 13].map { Place.line($0) }.sorted { "\($0)" < "\($1)" })
+                == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13].map { Place.line($0) }.sorted { "\($0)" < "\($1)" })
         #expect(
             report.rejected == [
-                .peerID: 1, .address: 1, .type: 1, .missing: 1, .contradiction: 1, .hash: 1, .network: 1, .syntax: 1,
+                .peerID: 1, .address: 1, .type: 2, .missing: 1, .contradiction: 1, .hash: 1, .network: 1, .syntax: 1,
                 .mismatch: 1, .unroutable: 1,
             ])
         #expect(try store.allPeers().count == 2)
-        #expect(try store.record(of: try store.peer(.test(1)).key)?.addresses.count == 2)
+        #expect(try store.record(of: try store.peer(.test(1)).key)?.addresses.count == 1)
         #expect(
             try store.record(of: try store.peer(.test(3)).key)?.addresses.map(\.address.description) == [
                 "/ip4/10.0.0.9/tcp/1"
@@ -111,6 +111,34 @@ struct CSVTests {
         let text = try await scratch.exportText(store, .csv)
         #expect(text.contains(",\"=1+1\",/a%20b%2520,"))
         #expect(text.hasPrefix("id,address,first_seen_ms,last_seen_ms,last_ok_ms,successes,failures,rtt_us,"))
+    }
+
+    @Test("whoever answered was seen, whether the answer is believed or not")
+    func answeredIsSeen() async throws {
+        let store = try await scratch.store()
+        let text = "id,address,last_seen_ms,last_ok_ms\n\(id),/ip4/10.0.0.1/tcp/1,1780000000000,1790000000000\n"
+        _ = try await scratch.import(text, into: store)
+        let record = try #require(try store.allPeers().first)
+        #expect(record.lastSeen == Instant(milliseconds: 1_790_000_000_000) && record.lastOK == nil)
+    }
+
+    @Test("rows of one peer are merged whether they follow each other or not", arguments: [false, true])
+    func rowsOfOnePeer(apart: Bool) async throws {
+        let store = try await scratch.store()
+        let other = apart ? "\(PeerID.test(2).text),/ip4/10.0.0.9/tcp/1,,,,\n" : ""
+        let text = """
+            id,address,first_seen_ms,last_seen_ms,last_ok_ms,agent
+            \(PeerID.test(1).text),/ip4/10.0.0.1/tcp/1,1790000000000,1790000000000,,
+            \(other)\(PeerID.test(1).text),/ip4/10.0.0.2/tcp/1,1780000000000,1795000000000,1794000000000,kubo
+            """
+        let report = try await scratch.import(text, into: store, .test { $0.trustsHistory = true })
+        #expect(report.isComplete)
+        let record = try #require(try store.record(of: try store.peer(.test(1)).key))
+        #expect(record.addresses.count == 2)
+        #expect(record.firstSeen == Instant(milliseconds: 1_780_000_000_000))
+        #expect(record.lastSeen == Instant(milliseconds: 1_795_000_000_000))
+        #expect(record.lastOK == Instant(milliseconds: 1_794_000_000_000))
+        #expect(record.agent == "kubo")
     }
 
     @Test("rows of one peer without end are cut into records of bounded size")

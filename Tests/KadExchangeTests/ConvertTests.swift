@@ -200,6 +200,32 @@ struct IntakeTests {
         }
     }
 
+    @Test("a record whose last bytes the limit of the reject file cuts is text still", arguments: 0..<4)
+    func cutCharacter(shift: Int) async throws {
+        let scratch = Scratch()
+        let store = try await scratch.store()
+        let rejects = try RejectFile(path: scratch.path("rejects.jsonl"))
+        let line = "/" + String(repeating: "x", count: shift) + String(repeating: "\u{1f600}", count: 20_000)
+        _ = try await scratch.import(
+            line + "\n", into: store, format: .multiaddrs, .test { $0.onRejection = { rejects.append($0, of: "in") } })
+        try rejects.commit()
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: Data(read(scratch.path("rejects.jsonl")))) as? [String: Any])
+        let text = try #require(object["text"] as? String)
+        #expect(line.hasPrefix(text) && text.utf8.count == Rejection.byteLimit - (3 - shift))
+        #expect(object["isCut"] as? Bool == true)
+    }
+
+    @Test("addresses are those of a public store where nobody says otherwise")
+    func publicByDefault() async throws {
+        let scratch = Scratch()
+        let path = try scratch.write("/ip4/10.0.0.1/udp/1\n/ip4/8.8.8.8/udp/1\n")
+        let report = try await Exchange.convert(
+            [ImportSource.open(path)], to: scratch.path("out"), ConvertOptions(to: .multiaddrs, .test))
+        #expect(report.scope == .public)
+        #expect(String(decoding: read(scratch.path("out")), as: UTF8.self) == "/ip4/8.8.8.8/udp/1\n")
+    }
+
     @Test("leaves every rejected record in the reject file, whole enough to be repaired and imported")
     func rejectFile() async throws {
         let scratch = Scratch()

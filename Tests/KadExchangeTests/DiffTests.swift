@@ -174,6 +174,24 @@ struct DiffTests {
         #expect(ignoring.report.isSame)
     }
 
+    @Test("times that a record does not state are not compared, those that it states are")
+    func unstated() async throws {
+        let scratch = Scratch()
+        let store = try await scratch.store()
+        func row(_ number: UInt64, _ seen: String) -> String {
+            "\(PeerID.test(number).text),/ip4/10.0.0.\(number)/tcp/1,\(seen),\(seen)\n"
+        }
+        let header = "id,address,first_seen_ms,last_seen_ms\n"
+        let full = header + row(1, "1780000000000") + row(2, "1780000001000")
+        _ = try await scratch.import(full, into: store)
+        let sparse = header + row(1, "1780000000000") + row(2, "")
+        let same = try await diff(.store(store), try file(Array(sparse.utf8), scratch))
+        #expect(same.report.isSame && same.report.compared.contains(.lastSeen))
+        let later = header + row(1, "1780000009000") + row(2, "")
+        let other = try await diff(.store(store), try file(Array(later.utf8), scratch))
+        #expect(other.report.peers.changed == 1 && other.report.changes == [.firstSeen: 1, .lastSeen: 1])
+    }
+
     @Test("a native file that is out of order, damaged or doubled: what is sound is compared, the rest is told")
     func damaged() async throws {
         let scratch = Scratch()

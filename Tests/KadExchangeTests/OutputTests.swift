@@ -93,6 +93,42 @@ struct OutputTests {
         #expect(try store.allPeers().first?.source == "file:pipe")
     }
 
+    @Test("whoever waits for a silent pipe can be stopped, from the first byte on", .timeLimit(.minutes(1)))
+    func silentPipe() async throws {
+        let store = try await scratch.store()
+        for line in ["", "/ip4/10.0.0.1/udp/1\n"] {
+            var ends: [Int32] = [0, 0]
+            #expect(pipe(&ends) == 0)
+            let (reader, writer) = (ends[0], ends[1])
+            let bytes = Array(repeating: Array(line.utf8), count: FileSample.limit).joined().prefix(
+                FileSample.limit + 9)
+            // A pipe need not hold as much as is looked at: the rest is written as it is read.
+            Thread.detachNewThread { _ = Array(bytes).withUnsafeBytes { write(writer, $0.baseAddress, $0.count) } }
+            let task = Task {
+                try await store.importPeers(from: ImportSource.open(descriptor: reader, name: "pipe"), .test)
+            }
+            try await Task.sleep(for: .milliseconds(line.isEmpty ? 0 : 50))
+            task.cancel()
+            await #expect(throws: ExchangeError.cancelled) { try await task.value }
+            close(writer)
+        }
+        #expect(try store.allCandidates().isEmpty)
+    }
+
+    @Test("with a filter an export has peers alone", arguments: [ExchangeFormat.native, .multiaddrs])
+    func filtered(format: ExchangeFormat) async throws {
+        let store = try await scratch.store()
+        let list = "/ip4/10.0.0.1/udp/1\n/ip4/10.0.0.2/udp/1/p2p/\(PeerID.test(1).text)\n"
+        _ = try await scratch.import(list, into: store)
+        for (filter, count) in [(PeerFilter.all, 1), (.hasAddress, 0)] {
+            var options = ExportOptions()
+            options.format = format
+            options.filter = filter
+            let report = try await store.exportPeers(to: scratch.path("out"), options)
+            #expect(report.peers == 1 && report.candidates == count)
+        }
+    }
+
     @Test("progress and rejections are told as they happen")
     func progress() async throws {
         let store = try await scratch.store()

@@ -48,6 +48,13 @@ struct RecognitionTests {
         for (name, format) in Self.fixtures { expect(read(fixture(name)), only: format, name) }
     }
 
+    @Test("a table whose rows begin with addresses is no list of addresses")
+    func addressesFirst() {
+        for address in ["/dnsaddr/bootstrap.example", "/ip4/10.0.0.1/tcp/1", "/dns4/a.example/tcp/1"] {
+            #expect(claims(Array("address,id\n\(address),\(PeerID.test(1).text)\n".utf8)) == [.csv])
+        }
+    }
+
     @Test("every export is claimed by its format alone, whole and cut, of stores that are full and empty")
     func exports() async throws {
         for network in Network.known {

@@ -55,6 +55,25 @@ struct SignalTests {
             ).status == 0)
     }
 
+    @Test("an import that waits for a silent pipe ends at the first signal", .timeLimit(.minutes(2)))
+    func silentPipe() throws {
+        let scratch = Scratch()
+        try writeList(scratch.path("list.txt"), count: 9_000)
+        // Writing ends when all but what a pipe holds has been read.
+        let result = try Command.shell(
+            """
+            mkfifo pipe
+            "$KADSTORE" import --db a.db --scope private - < pipe & command=$!
+            exec 3> pipe
+            cat list.txt >&3
+            kill -INT $command
+            wait $command
+            """, folder: scratch.folder)
+        #expect(result.status == 3, "\(result.messages)")
+        #expect(result.messages.contains("standard input was still being read"))
+        #expect(!FileManager.default.fileExists(atPath: scratch.path("a.db")))
+    }
+
     @Test("an interrupted conversion leaves nothing, but for what was rejected", arguments: ["INT", "TERM"])
     func conversion(signal: String) throws {
         let scratch = Scratch()

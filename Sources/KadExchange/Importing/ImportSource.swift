@@ -18,7 +18,8 @@ public final class ImportSource: Sendable {
     /// Opens a file, or standard input for `-`, and looks at its first 64 KiB. Blocks until they are there.
     ///
     /// - Parameter format: nil to recognise it from the content.
-    /// - Throws: ``ExchangeError``: cannot be opened or read; unrecognised, ambiguous, known but not read.
+    /// - Throws: ``ExchangeError``: cannot be opened or read; unrecognised, ambiguous, known but not read; cancelled, when
+    ///   the calling task is.
     public static func open(_ path: String, format: ExchangeFormat? = nil) throws(ExchangeError) -> ImportSource {
         try ImportSource(ByteInput.open(path: path), format: format)
     }

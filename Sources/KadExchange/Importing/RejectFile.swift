@@ -74,7 +74,7 @@ public final class RejectFile: Sendable {
             line.member("kind", rejection.reason.kind.rawValue)
             line.member("reason", rejection.reason.description)
             guard let bytes = rejection.bytes else { return line.member("text", rejection.excerpt) }
-            if let text = String(validating: trimmed(bytes), as: UTF8.self) {
+            if let text = text(bytes) {
                 line.member("text", text)
             } else {
                 line.member("hex", Hex.encode(bytes))
@@ -85,16 +85,14 @@ public final class RejectFile: Sendable {
         output.append(UInt8(ascii: "\n"))
     }
 
-    /// Without the end of the line, and without a character that the limit cut in two.
-    private static func trimmed(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
-        var text = bytes[...]
-        while let last = text.last, last == 0x0a || last == 0x0d { text.removeLast() }
-        guard bytes.count >= Rejection.byteLimit else { return text }
-        for _ in 0..<3 {
-            guard let last = text.last, last & 0xc0 == 0x80 else { break }
-            text.removeLast()
+    /// Without the end of the line, and without a character that the limit cut in two; nil for what is not UTF-8.
+    private static func text(_ bytes: [UInt8]) -> String? {
+        var line = bytes[...]
+        while let last = line.last, last == 0x0a || last == 0x0d { line.removeLast() }
+        let mayBeCut = bytes.count >= Rejection.byteLimit
+        for dropped in 0..<(mayBeCut ? 4 : 1) {
+            if let text = String(validating: line.dropLast(dropped), as: UTF8.self) { return text }
         }
-        if let last = text.last, last >= 0xc0 { text.removeLast() }
-        return text
+        return nil
     }
 }

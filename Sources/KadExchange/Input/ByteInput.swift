@@ -33,6 +33,8 @@ final class ByteInput {
     private var start = 0
     private var end = 0
 
+    /// Milliseconds between two looks at whether to stop.
+    private static let patience: Int32 = 100
     /// How much is asked of the system at once: fewer, larger reads cost less, beyond this they gain nothing.
     private static let chunk = 256 << 10
 
@@ -79,22 +81,30 @@ final class ByteInput {
     /// Reads on, so that the window grows; false at the end of the input.
     func fill() throws(ExchangeError) -> Bool {
         guard !isAtEnd else { return false }
-        try cancellation?.check()
         makeRoom()
         var count: Int
         repeat {
+            try awaitInput()
             count = read(descriptor, memory + end, min(capacity - end, Self.chunk))
-        } while count < 0 && (errno == EINTR || errno == EAGAIN && awaitInput())
+        } while count < 0 && (errno == EINTR || errno == EAGAIN)
         guard count >= 0 else { throw ExchangeError(operation: "read", name: name, code: errno) }
         end += count
         if count == 0 { isAtEnd = true }
         return count > 0
     }
 
-    /// Waits for a descriptor that somebody has made non-blocking.
-    private func awaitInput() -> Bool {
+    /// Waits until reading does not block, as long as nobody wishes to stop: the writer of a pipe may be silent for hours.
+    private func awaitInput() throws(ExchangeError) {
         var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&event, 1, -1) >= 0 || errno == EINTR
+        while true {
+            try cancellation?.check()
+            // Before an input is handed to a thread of its own, a task may look at its beginning.
+            if Task.isCancelled { throw .cancelled }
+            guard size == nil else { return }
+            let ready = poll(&event, 1, Self.patience)
+            // What is wrong with the descriptor, reading will tell.
+            if ready > 0 || ready < 0 && errno != EINTR { return }
+        }
     }
 
     /// Reads until the window holds `count` bytes, or everything that is left.

@@ -95,13 +95,13 @@ struct ImportRun: Sendable {
     // MARK: A restore
 
     private func restore() async throws -> Document {
-        let source = try ImportSource.open(command.files[0], format: command.format.format)
+        let source = try open(command.files[0])
         let isNew = try await isMissing()
         let prepared: PreparedRestore
         do throws(ExchangeError) {
             prepared = try await source.preparedRestore()
         } catch .cancelled {
-            throw CommandError.interrupted("\(source.name) was still being read: nothing is in the store.")
+            throw Self.interrupted(reading: source.name)
         }
         return try await with(isNew ? home(for: source) : nil) { store, home in
             let report = try await store.restorePeers(prepared)
@@ -239,7 +239,15 @@ struct ImportRun: Sendable {
     // MARK: A file
 
     private func open(_ file: String) throws -> ImportSource {
-        try ImportSource.open(file, format: command.format.format)
+        do throws(ExchangeError) {
+            return try ImportSource.open(file, format: command.format.format)
+        } catch .cancelled {
+            throw Self.interrupted(reading: file == "-" ? "standard input" : file)
+        }
+    }
+
+    private static func interrupted(reading name: String) -> CommandError {
+        .interrupted("\(name) was still being read: nothing of it is in the store yet. Run the same command again.")
     }
 
     private var now: Instant { .systemClock() }
@@ -263,8 +271,7 @@ struct ImportRun: Sendable {
         do throws(ExchangeError) {
             return try await source.prepared(for: home.network, home.scope, own: home.own, options)
         } catch .cancelled {
-            throw CommandError.interrupted(
-                "\(source.name) was still being read: nothing of it is in the store yet. Run the same command again.")
+            throw Self.interrupted(reading: source.name)
         }
     }
 

@@ -18,8 +18,9 @@ final class CSVReader: FormatReader {
 
     private struct Pending {
         var peer: ImportedPeer
-        var idText: [UInt8]
-        var keyText: [UInt8]
+        /// What the row says of the peer, field behind field, and where each ends: see ``Columns/ofPeer``.
+        var said: [UInt8]
+        var ends: [Int]
         var key: Key?
         var place: Place
         var row: [UInt8]
@@ -81,14 +82,25 @@ final class CSVReader: FormatReader {
         throw .otherNetwork(String(decoding: name.part(0..<64), as: UTF8.self))
     }
 
-    /// Whether the row is one more address of the peer of the row before; it is then added.
+    /// Whether the row is one more address of the peer of the row before, and says nothing new of it; it is then added.
+    /// What it says otherwise is another record, to be merged by the rules for all.
     private func joins(_ columns: Columns) throws(RejectionReason) -> Bool {
         guard let known = pending, known.peer.addresses.count < AddressRecord.maximumPerPeer,
-            known.idText.withUnsafeBufferPointer(rows.raw(columns[.id]).equals),
-            known.keyText.withUnsafeBufferPointer(rows.raw(columns[.key]).equals)
+            says(known, columns)
         else { return false }
         guard let address = try address(columns, of: known.peer.id) else { return true }
         pending?.peer.addresses.append(address)
+        return true
+    }
+
+    private func says(_ known: Pending, _ columns: Columns) -> Bool {
+        var start = 0
+        for (place, end) in zip(columns.ofPeer, known.ends) {
+            guard known.said.withUnsafeBufferPointer({ rows.raw(place).equals($0.part(start..<end)) }) else {
+                return false
+            }
+            start = end
+        }
         return true
     }
 
@@ -133,9 +145,13 @@ final class CSVReader: FormatReader {
             key = Key(hex: String(decoding: rows.raw(columns[.key]).part(0..<128), as: UTF8.self))
             if key == nil { throw .wrongType("key", expected: "a key in hexadecimal") }
         }
-        return Pending(
-            peer: peer, idText: Array(rows.raw(columns[.id])), keyText: Array(rows.raw(columns[.key])), key: key,
-            place: place, row: rows.text(limit: Rejection.byteLimit) ?? [])
+        var begun = Pending(
+            peer: peer, said: [], ends: [], key: key, place: place, row: rows.text(limit: Rejection.byteLimit) ?? [])
+        for place in columns.ofPeer {
+            begun.said += rows.raw(place)
+            begun.ends.append(begun.said.count)
+        }
+        return begun
     }
 
     private func address(_ columns: Columns, of id: PeerID) throws(RejectionReason) -> ImportedPeer.Address? {
@@ -194,9 +210,15 @@ extension CSVReader {
     /// Where each column stands.
     struct Columns {
         private var places: [Int]
+        /// Where what a row says of its peer stands, and not of one address: the id first, in which most rows differ.
+        private(set) var ofPeer: [Int] = []
 
         init(_ names: [CSVColumn?]) {
             places = CSVColumn.allCases.map { column in names.firstIndex(of: column) ?? .max }
+            let columns: [CSVColumn] = [
+                .id, .key, .firstSeen, .lastSeen, .lastOK, .successes, .rtt, .agent, .protocols, .source,
+            ]
+            ofPeer = columns.filter(has).map { self[$0] }
         }
 
         subscript(column: CSVColumn) -> Int { places[column.ordinal] }

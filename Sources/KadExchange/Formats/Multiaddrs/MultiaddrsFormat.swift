@@ -16,6 +16,8 @@ enum MultiaddrsFormat: FormatCodec {
         guard sample.first != UInt8(ascii: "{"), sample.first != UInt8(ascii: "["),
             !SwarmPeersFormat.isAnnotated(sample), !SwarmAddrsFormat.isText(sample)
         else { return .no }
+        // Names may hold commas: a row that begins with one reads like an address.
+        if case .yes = CSVFormat.recognise(sample) { return .no }
         var verdict = Recognition.no
         sample.forEachLine { line in
             guard line.first == UInt8(ascii: "/"), (try? Multiaddr(utf8: line.trimmed)) != nil else { return true }
