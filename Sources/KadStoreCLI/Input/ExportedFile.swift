@@ -22,13 +22,17 @@ enum ExportedFile {
 }
 
 extension DatabaseOptions {
-    /// The files that belong to a database.
-    static func files(of path: String) -> [String] { ["", "-wal", "-shm", "-lock"].map { path + $0 } }
-
     /// Refuses to write over the database.
     func refuse(asOutput file: String) throws {
-        for other in Self.files(of: path) where file != "-" && FileStatus.isSame(file, other) {
-            throw CommandError.usage("\(file) is the database itself: write to another file.")
+        guard file == "-" || !FileStatus.isPart(file, of: path) else {
+            throw CommandError.usage("\(file) is the database itself, or a part of it: write to another file.")
+        }
+    }
+
+    /// Refuses to read the database as a file: closing that would drop SQLite's locks.
+    func refuse(asInput file: String) throws {
+        guard file == "-" || !FileStatus.isPart(file, of: path) else {
+            throw CommandError.usage("\(file) is the database itself, or a part of it: name another file.")
         }
     }
 }
