@@ -265,6 +265,20 @@ struct WatchTests {
         #expect(try Command.run(["watch"] + arguments, folder: scratch.folder).status == 64)
     }
 
+    @Test("counts a second by the time that passed between two looks")
+    func rates() async throws {
+        _ = try await Samples.fill(path, count: 5)
+        var store = WatchedStore(path: path)
+        try await store.open()
+        let look = try #require(await store.look(now: .systemClock()))
+        var model = WatchModel(startedAt: .systemClock())
+        model.take(look, elapsed: 0)
+        #expect(model.rate(6) == 0)
+        model.take(look, elapsed: 2_000)
+        #expect(model.rate(6) == 3)
+        await store.close()
+    }
+
     @Test("leaves the log of a store that nobody closed as it is, when --read-only says so")
     func readOnly() async throws {
         _ = try await Samples.fill(path, count: 20)

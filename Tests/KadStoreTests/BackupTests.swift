@@ -63,6 +63,13 @@ struct BackupTests {
         }
     }
 
+    @Test("made unasked has a name that says when")
+    func dated() {
+        let lastSecond: Int64 = 1_767_225_599_999
+        #expect(BackupFile.dated("/x/a.db", "schema-1", at: lastSecond) == "/x/a.db.schema-1-20251231T235959Z")
+        #expect(BackupFile.dated("a.db", "schema-1", at: lastSecond + 1) == "a.db.schema-1-20260101T000000Z")
+    }
+
     @Test("does not take the place of a database that was opened while the copy was made")
     func openedMeanwhile() async throws {
         let scratch = Scratch()
