@@ -73,7 +73,13 @@ public final class Store: Sendable {
 
     /// Opens a store on its own queue, not on the caller's thread.
     ///
-    /// - Throws: ``StoreError``: not found, not a store, corrupt, locked, read-only, newer schema, another network.
+    /// A file of an older schema is upgraded when it is opened for writing, where that rewrites no data
+    /// (``migrate(_:_:)`` makes a backup first). It then has to be had alone: while another process, or another `Store`
+    /// of this one, has it open, opening waits for ``StoreOptions/waitMilliseconds`` and throws `inUse`.
+    ///
+    /// - Throws: ``StoreError``: `notFound`, `notAStore`, `corrupt`, `emptyDatabase`, `locked`, `readOnly`, `newerSchema`;
+    ///   `olderSchema` when it is opened for reading, or its data would be rewritten; `inUse` when it cannot be upgraded
+    ///   now; `foreignMigration`; `networkMismatch` in mode ``OpenMode/create(_:_:)``.
     public static func open(
         _ path: String, mode: OpenMode = .readWrite, options: StoreOptions = StoreOptions()
     ) async throws(StoreError) -> Store {

@@ -40,6 +40,29 @@ struct ConvertDiffTests {
         #expect(try Command.run("diff", one, scratch.path("o.jsonl")).status == 1)
     }
 
+    @Test("import and diff do not read an open database, or a part of it, as a file")
+    func ownFiles() async throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        _ = try await Samples.fill(path, count: 20)
+        try FileManager.default.createSymbolicLink(atPath: scratch.path("link.db"), withDestinationPath: path)
+        let store = try await Store.open(path)
+        defer { withExtendedLifetime(store) {} }
+        for name in ["a.db", "link.db", "a.db-wal", "a.db-shm", "a.db-lock"] {
+            let file = scratch.path(name)
+            for database in [path, scratch.path("link.db")] {
+                let imported = try Command.run("import", "--db", database, file)
+                #expect(imported.status == 64 && imported.messages.contains("part of it"), "\(name)")
+                #expect(try Command.run("export", "--db", database, file).status == 64, "\(name)")
+                guard name.contains("db-") else { continue }
+                #expect(try Command.run("diff", database, file).status == 64, "\(name)")
+                #expect(try Command.run("diff", file, database).status == 64, "\(name)")
+            }
+        }
+        #expect(try Command.run("diff", path, scratch.path("link.db")).status == 0)
+        try await store.close()
+    }
+
     @Test("convert refuses what it would destroy, mix or not know")
     func refusals() throws {
         let scratch = Scratch()

@@ -119,6 +119,29 @@ struct ReportTests {
         #expect(pageAround.all("section").count == page.all("section").count)
     }
 
+    @Test("the share of the largest network and source of a bucket is that of its contacts")
+    func spreads() async throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        let peers = try await Samples.fill(path, count: 400)
+        let identity = try await Samples.addIdentity(path, peers)
+        let store = try await Store.open(path, mode: .readOnly)
+        let buckets = try store.buckets(of: identity)
+        let spreads = try BucketSpread.spreads(of: identity, in: store)
+        #expect(spreads.count == buckets.count && spreads.last?.isLast == true)
+        for (spread, bucket) in zip(spreads, buckets) {
+            let groups = Dictionary(bucket.live.compactMap(\.networkGroup?.block).map { ($0, 1) }, uniquingKeysWith: +)
+            #expect(spread.networks == groups.count && spread.located == groups.values.reduce(0, +))
+            #expect(spread.largestNetwork?.count == groups.values.max())
+            let named = try bucket.live.compactMap { try store.record(of: $0.key)?.source }
+            let sources = Dictionary(named.map { ($0, 1) }, uniquingKeysWith: +)
+            #expect(spread.sources == sources.count && spread.largestSource?.count == sources.values.max())
+        }
+        // Otherwise the largest is as good as any.
+        #expect(spreads.contains { $0.networks > 1 && ($0.largestNetwork?.count ?? 0) * $0.networks > $0.located })
+        try await store.close()
+    }
+
     @Test("a node's own table is drawn contact by contact; --near draws all peers around a key")
     func tables() async throws {
         let scratch = Scratch()

@@ -47,7 +47,7 @@ struct SuggestionTests {
         }
     }
 
-    @Test("for a key with a slip in it", arguments: [0, 1, 2, 3])
+    @Test("for a key with a slip in it", arguments: [0, 1, 2, 3, 4])
     func keys(slip: Int) async throws {
         let scratch = Scratch()
         let peers = try await Samples.fill(scratch.path("peers.db"), count: 500)
@@ -58,7 +58,10 @@ struct SuggestionTests {
                 case 0: digits[5] = digits[5] == "0" ? "1" : "0"
                 case 1: digits[5] = "x"
                 case 2: digits.remove(at: 5)
-                default: digits.insert(digits[5] == "7" ? "8" : "7", at: 5)
+                case 3: digits.insert(digits[5] == "7" ? "8" : "7", at: 5)
+                default:
+                    let place = try #require((2..<11).first { digits[$0] != digits[$0 + 1] })
+                    digits.swapAt(place, place + 1)
                 }
                 let result = try Command.run("peers", String(digits), folder: scratch.folder)
                 #expect(result.status == 1, "\(result.messages)")

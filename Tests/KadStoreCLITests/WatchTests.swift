@@ -265,6 +265,36 @@ struct WatchTests {
         #expect(try Command.run(["watch"] + arguments, folder: scratch.folder).status == 64)
     }
 
+    @Test("counts a second by the time that passed between two looks")
+    func rates() async throws {
+        _ = try await Samples.fill(path, count: 5)
+        var store = WatchedStore(path: path)
+        try await store.open()
+        let look = try #require(await store.look(now: .systemClock()))
+        var model = WatchModel(startedAt: .systemClock())
+        model.take(look, elapsed: 0)
+        #expect(model.rate(6) == 0)
+        model.take(look, elapsed: 2_000)
+        #expect(model.rate(6) == 3)
+        await store.close()
+    }
+
+    @Test("leaves the log of a store that nobody closed as it is, when --read-only says so")
+    func readOnly() async throws {
+        _ = try await Samples.fill(path, count: 20)
+        let store = try await Store.open(path)
+        try store.record(.heard(store.peer(Samples.id(900)), addresses: [], source: nil, at: .systemClock()))
+        try await store.flush()
+        let left = scratch.path("left.db")
+        for suffix in ["", "-wal"] { try FileManager.default.copyItem(atPath: path + suffix, toPath: left + suffix) }
+        try await store.close()
+        let result = try Command.run("watch", "--read-only", "--count", "1", "--db", left)
+        #expect(result.status == 0 && result.output.contains("21 peers"))
+        #expect(FileManager.default.fileExists(atPath: left + "-wal"))
+        #expect(try Command.run("watch", "--count", "1", "--db", left).status == 0)
+        #expect(!FileManager.default.fileExists(atPath: left + "-wal"))
+    }
+
     @Test("sparklines, clipped lines and keys")
     func parts() {
         var terminal = Terminal(isInteractive: true, hasColor: true, isUnicode: true, width: 80)

@@ -1,6 +1,7 @@
 import Foundation
 import Kademlia
 import Multiformats
+import Synchronization
 import Testing
 
 @testable import KadStore
@@ -60,6 +61,47 @@ struct BackupTests {
             #expect(try store.countPeers() == 20_000 + 2 * written)
             #expect(try await store.check(full: true).problems == [])
         }
+    }
+
+    @Test("made unasked has a name that says when")
+    func dated() {
+        let lastSecond: Int64 = 1_767_225_599_999
+        #expect(BackupFile.dated("/x/a.db", "schema-1", at: lastSecond) == "/x/a.db.schema-1-20251231T235959Z")
+        #expect(BackupFile.dated("a.db", "schema-1", at: lastSecond + 1) == "a.db.schema-1-20260101T000000Z")
+    }
+
+    @Test("does not take the place of a database that was opened while the copy was made")
+    func openedMeanwhile() async throws {
+        let scratch = Scratch()
+        let target = scratch.path("b.db")
+        try await scratch.withStore { store in
+            try await store.fill(keys(10))
+            try await store.backup(to: target)
+            try await store.fill([Key(99, 0, 0, 0)])
+            let opened = Mutex<Connection?>(nil)
+            var options = BackupOptions()
+            options.replaces = true
+            options.onProgress = { _ in
+                opened.withLock { connection in
+                    guard connection == nil else { return }
+                    connection = try? Connection(path: target, access: .readWrite)
+                    _ = try? connection?.integer("SELECT count(*) FROM peer")
+                }
+            }
+            await #expect {
+                try await store.backup(to: target, options)
+            } throws: { error in
+                guard case StoreError.inUse(target, _, _) = error else { return false }
+                return true
+            }
+            let count = try opened.withLock { try $0?.integer("SELECT count(*) FROM peer") }
+            #expect(count == 10)
+            opened.withLock { $0 = nil }
+        }
+        let kept = try await Store.open(target, mode: .readOnly)
+        #expect(try kept.countPeers() == 10)
+        try await kept.close()
+        #expect(try !files(scratch).contains { $0.hasPrefix(".kadstore") })
     }
 
     @Test("never takes the place of a file unasked, of the store itself, or of a database that is open")

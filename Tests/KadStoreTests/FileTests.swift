@@ -26,6 +26,22 @@ struct FileTests {
         }
     }
 
+    @Test("a vacuum says when a reader keeps the log, and with it the file's size")
+    func vacuumBesideReader() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            try store.hear(Key(1, 0, 0, 0))
+            try await store.flush()
+            let reader = try Connection(path: scratch.path(), access: .readOnly)
+            try reader.execute("BEGIN")
+            _ = try reader.integer("SELECT count(*) FROM peer")
+            let held = try await store.vacuum()
+            #expect(!held.isLogEmpty && held.logBytes > 0)
+            try reader.execute("COMMIT")
+            #expect(try await store.vacuum().isLogEmpty)
+        }
+    }
+
     @Test("a checkpoint moves the log, and says when a reader keeps it from being emptied")
     func checkpoint() async throws {
         let scratch = Scratch()

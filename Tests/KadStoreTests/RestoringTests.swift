@@ -68,6 +68,8 @@ struct RestoringTests {
             }
         }
         guard case .networkMismatch = await error("other.db") else { throw StoreError.closed }
+        try await Store.open(scratch.path("public.db"), mode: .create(.plain, .public)).close()
+        guard case .networkMismatch = await error("public.db") else { throw StoreError.closed }
         guard case .unsound = await error("bad.db", replacing: true) else { throw StoreError.closed }
         guard case .notAStore = await error("text", replacing: true) else { throw StoreError.closed }
         guard case .emptyDatabase = await error("cut.db", replacing: true) else { throw StoreError.closed }

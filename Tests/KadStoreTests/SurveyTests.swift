@@ -110,6 +110,22 @@ struct SurveyTests {
         #expect(ranges.reduce(0) { $0 + $1.count } == records.count)
     }
 
+    @Test("splits ranges as a table splits buckets: a last one that is just full is not split")
+    func lastRange() {
+        var tally = RangeTally(around: .zero, keyBits: 256)
+        let keys = [
+            Key(1 << 63, 0, 0, 1), Key(1 << 63, 0, 0, 2), Key(3 << 62, 0, 0, 0), Key(1 << 62, 0, 0, 0), Key(7, 0, 0, 0),
+        ]
+        for key in keys { tally.add(key, .fresh, lastSeen: .seconds(0), nil, source: nil) }
+        func shape(_ k: Int) -> [[Int]] {
+            tally.ranges(k: k) { _ in nil }.map { [$0.index, $0.count, $0.isLast ? 1 : 0] }
+        }
+        #expect(shape(5) == [[0, 5, 1]])
+        #expect(shape(4) == [[0, 3, 0], [1, 2, 1]])
+        #expect(shape(2) == [[0, 3, 0], [1, 2, 1]])
+        #expect(shape(1) == [[0, 3, 0], [1, 1, 0], [2, 1, 1]])
+    }
+
     @Test("of a file with keys of another width counts their rows, and ends")
     func foreignKeys() async throws {
         let scratch = Scratch()

@@ -150,6 +150,25 @@ struct WatchTests {
         }
     }
 
+    @Test("finds the log where SQLite keeps it, beside the file that a symbolic link leads to")
+    func link() async throws {
+        let scratch = Scratch()
+        try FileManager.default.createDirectory(atPath: scratch.path("links"), withIntermediateDirectories: false)
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch.path("links/a.db"), withDestinationPath: scratch.path())
+        try await scratch.withStore { writer in
+            let reader = try await Store.open(scratch.path("links/a.db"), mode: .readOnly)
+            var watch = reader.watch()
+            let now = Instant.systemClock()
+            try writer.record(.answered(writer.peer(at: Key(1, 0, 0, 0)), address: nil, rtt: 1_000, at: now))
+            try await writer.flush()
+            let glance = try watch.look()
+            #expect(glance.answers == 1 && glance.commits > 0 && glance.logBytes > 0)
+            #expect(try await reader.statistics().logBytes == glance.logBytes)
+            try await reader.close()
+        }
+    }
+
     @Test("rubbish in place of a log or a page is no trap", arguments: Seeds.first(2))
     func rubbish(seed: UInt64) async throws {
         var random = SeededGenerator(seed: seed)

@@ -12,8 +12,6 @@ struct TemporaryStore: ~Copyable {
     /// Short, whatever the other is called: SQLite needs room for the names of the companions.
     let path: String
 
-    static let companions = ["-wal", "-shm", "-journal", "-lock"]
-
     /// Makes an empty file, for its owner alone.
     init(beside other: String) throws(StoreError) {
         let number = UInt64.random(in: 0 ... .max)
@@ -28,7 +26,7 @@ struct TemporaryStore: ~Copyable {
 
     deinit {
         unlink(path)
-        for companion in Self.companions { unlink(path + companion) }
+        for companion in DatabaseFiles.companions { unlink(path + companion) }
     }
 
     static func folder(of path: String) -> String {
@@ -44,6 +42,7 @@ struct BackupFile: ~Copyable {
     let path: String
     private let file: TemporaryStore
     private let isReplacing: Bool
+    private let database: String
 
     /// Where it is until then.
     var temporary: String { file.path }
@@ -58,10 +57,13 @@ struct BackupFile: ~Copyable {
         self.file = file
         self.path = path
         isReplacing = replacing
+        self.database = database
     }
 
     /// Gives the file its name. Nobody may be connected to it any more: it is opened to be synced, and closing it drops
     /// SQLite's locks.
+    ///
+    /// - Throws: ``StoreError``: what ``init(_:replacing:database:)`` throws, where things have changed since; `diskFull`.
     func commit() throws(StoreError) {
         let descriptor = open(temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw .system(operation: "open the copy", path: path, code: errno) }
@@ -73,6 +75,9 @@ struct BackupFile: ~Copyable {
                 ? .diskFull(path: path) : .system(operation: "sync the copy", path: path, code: fault)
         }
         if isReplacing {
+            // Once more: the copy took its time, and who has opened what is there meanwhile would go on with its log beside
+            // the new file.
+            try Self.judge(path, replacing: true, database: database)
             guard rename(temporary, path) == 0 else { throw .system(operation: "rename", path: path, code: errno) }
         } else {
             try appear()
@@ -108,7 +113,7 @@ struct BackupFile: ~Copyable {
         }
         let folder = WriteLock.absolute(TemporaryStore.folder(of: path))
         let source = WriteLock.absolute(database)
-        for own in [""] + TemporaryStore.companions
+        for own in [""] + DatabaseFiles.companions
         where "\(folder)/\(name)" == source + own || isSame(path, source + own) {
             throw .invalidArgument("\(path) is the database itself, or a part of it: name another file.")
         }

@@ -101,7 +101,7 @@ extension Statistics {
         schema = Int(try connection.integer("PRAGMA user_version"))
         let pages = try connection.integer("PRAGMA page_count")
         fileBytes = pages * (try connection.integer("PRAGMA page_size"))
-        logBytes = fileSize(connection.path + "-wal")
+        logBytes = fileSize(DatabaseFiles.log(of: connection.path))
 
         let classes = try connection.statement(
             "SELECT class, CAST(total(count) AS INTEGER) FROM failure GROUP BY class ORDER BY 2 DESC, 1")

@@ -25,8 +25,8 @@ public struct CheckpointReport: Hashable, Sendable {
 
 extension Store {
     /// Rebuilds the file: without free pages, every table in its order. In one transaction, under the lock for writing:
-    /// readers go on, other writers wait, and what waits too long in a node's queue is tried again. Stamps, keys and
-    /// everything else stay.
+    /// readers go on, other writers wait (a second for a million peers), and what waits too long in a node's queue is
+    /// tried again. Stamps, keys and everything else stay.
     ///
     /// - Throws: ``StoreError``: `locked`, `diskFull` (it takes room twice: in the system's folder for temporary files and
     ///   in the log), `interrupted` when the task is cancelled: the file is as it was.
@@ -81,7 +81,7 @@ extension Writer {
     }
 
     private func sizes() -> (file: Int64, log: Int64) {
-        (fileSize(path), fileSize(WriteLock.realPath(path) + "-wal"))
+        (fileSize(path), fileSize(DatabaseFiles.log(of: path)))
     }
 }
 
@@ -89,6 +89,6 @@ extension Connection {
     /// - Returns: whether the log is empty now.
     fileprivate func emptyLog() throws(SQLiteError) -> Bool {
         try checkpoint(truncating: true)
-        return fileSize(WriteLock.realPath(path) + "-wal") == 0
+        return fileSize(DatabaseFiles.log(of: path)) == 0
     }
 }

@@ -31,8 +31,9 @@ enum StoreCopy {
 
     /// Copies what one view of `source` holds into the empty file `target`.
     ///
-    /// By SQLite's backup interface rather than `VACUUM INTO`: pages are copied as they are, which takes a fifth of the
-    /// time and keeps the journal mode, knows how far it is, can stop at any step, and copies a damaged file too. The one
+    /// By SQLite's backup interface rather than `VACUUM INTO`: pages are copied as they are, which takes half the time
+    /// (0.17 s against 0.35 s for a million peers), keeps the journal mode, knows how far it is, can stop at any step, and
+    /// copies a damaged file too. The one
     /// read transaction around it keeps no writer waiting and cannot be made to begin anew; what it costs is that the log
     /// is not emptied, and grows, for as long as the copy takes.
     ///

@@ -128,7 +128,7 @@ struct Opened: Sendable {
     /// How to read a file whose folder cannot take the log's index. Nobody can be writing there; but what an unfinished log
     /// holds must not be ignored.
     static func accessWithoutFolder(_ path: String) -> Connection.Access {
-        fileSize(WriteLock.realPath(path) + "-wal") == 0 ? .immutable : .unlocked
+        fileSize(DatabaseFiles.log(of: path)) == 0 ? .immutable : .unlocked
     }
 
     /// Whether SQLite could not open the file, or not for writing, although it is there.

@@ -82,6 +82,12 @@ struct DiffCommand: AsyncParsableCommand {
     private func compare() async throws -> DiffReport {
         // Before either is opened: both may be one file.
         let databases = [first, second].map { $0 != "-" && FileStatus.isSQLite($0) }
+        let names = [first, second]
+        for (database, other) in [(0, 1), (1, 0)] where databases[database] && !databases[other] {
+            // Closing a part of an open database would drop SQLite's locks.
+            guard FileStatus.isPart(names[other], of: names[database]) else { continue }
+            throw CommandError.usage("\(names[other]) is a part of the database \(names[database]).")
+        }
         return try await side(first, isDatabase: databases[0]) { first in
             try await side(second, isDatabase: databases[1]) { second in try await compare(first, second) }
         }

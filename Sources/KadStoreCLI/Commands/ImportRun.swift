@@ -11,7 +11,7 @@ struct ImportRun: Sendable {
 
     func run() async throws {
         try command.database.requireWriting()
-        try command.database.refuse(asInput: command.files)
+        for file in command.files { try command.database.refuse(asInput: file) }
         let document = command.restore ? try await restore() : try await merge()
         // After the store is closed: whoever reads this may have gone.
         if command.output.isJSON {
@@ -136,7 +136,7 @@ struct ImportRun: Sendable {
 
     private func merge() async throws -> Document {
         let rejects = try command.intake.openRejectFile(
-            besides: command.files + DatabaseOptions.files(of: path))
+            besides: command.files + Store.files(of: path))
         let isNew = try await isMissing()
         let outcome: Result<Tally, any Error>
         do {
@@ -145,7 +145,7 @@ struct ImportRun: Sendable {
             outcome = .failure(error)
         }
         // Interrupted or not: what was rejected until then. The store may be there only now.
-        if let rejects { try command.intake.commit(rejects, besides: DatabaseOptions.files(of: path), after: outcome) }
+        if let rejects { try command.intake.commit(rejects, besides: Store.files(of: path), after: outcome) }
         return document(try outcome.get(), isNew: isNew)
     }
 

@@ -47,8 +47,8 @@ struct WatchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard !database.path.isEmpty else { throw CommandError.usage("--db needs the name of a file.") }
-        var store = WatchedStore(path: database.path)
+        try database.validatePath()
+        var store = WatchedStore(path: database.path, options: database.options)
         try await store.open()
         let manner: WatchSession.Manner =
             output.isJSON ? .json : Terminal.standardOutput.isInteractive ? .screen : .lines

@@ -22,21 +22,17 @@ enum ExportedFile {
 }
 
 extension DatabaseOptions {
-    /// The files that belong to a database.
-    static func files(of path: String) -> [String] { ["", "-wal", "-shm", "-lock"].map { path + $0 } }
-
-    /// Refuses to import the database into itself. Not even a look at it is safe while it is open as a store: closing a
-    /// descriptor of a file drops the locks that SQLite holds on it in this process.
-    func refuse(asInput files: [String]) throws {
-        for file in files where file != "-" && Self.files(of: path).contains(where: { FileStatus.isSame(file, $0) }) {
-            throw CommandError.usage("\(file) is the database itself: name the files to put into it.")
+    /// Refuses to write over the database.
+    func refuse(asOutput file: String) throws {
+        guard file == "-" || !FileStatus.isPart(file, of: path) else {
+            throw CommandError.usage("\(file) is the database itself, or a part of it: write to another file.")
         }
     }
 
-    /// Refuses to write over the database.
-    func refuse(asOutput file: String) throws {
-        for other in Self.files(of: path) where file != "-" && FileStatus.isSame(file, other) {
-            throw CommandError.usage("\(file) is the database itself: write to another file.")
+    /// Refuses to read the database as a file: closing that would drop SQLite's locks.
+    func refuse(asInput file: String) throws {
+        guard file == "-" || !FileStatus.isPart(file, of: path) else {
+            throw CommandError.usage("\(file) is the database itself, or a part of it: name another file.")
         }
     }
 }

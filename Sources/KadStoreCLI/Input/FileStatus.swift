@@ -1,3 +1,5 @@
+import KadStore
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -22,6 +24,11 @@ enum FileStatus {
         guard stat(path, &status) == 0 else { return nil }
         return Identity(
             device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(truncatingIfNeeded: status.st_ino))
+    }
+
+    /// Whether a file is a database, or lies beside it as a part of it.
+    static func isPart(_ file: String, of database: String) -> Bool {
+        Store.files(of: database).contains { isSame(file, $0) }
     }
 
     /// Whether both names stand for one file.

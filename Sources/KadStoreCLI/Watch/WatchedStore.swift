@@ -20,6 +20,7 @@ struct WatchedStore {
     }
 
     let path: String
+    private let options: StoreOptions
     private(set) var condition = Condition.open
     /// When another file was found under the name.
     private(set) var replacedAt: Instant?
@@ -29,13 +30,16 @@ struct WatchedStore {
     private var watch: StoreWatch?
     private var file: FileStatus.Identity?
 
-    init(path: String) { self.path = path }
+    init(path: String, options: StoreOptions = StoreOptions()) {
+        self.path = path
+        self.options = options
+    }
 
     /// Opens the store for the first time: what is wrong with it then, ends the command.
     mutating func open() async throws {
         // Before the file is opened: if it is replaced meanwhile, the next look sees that.
         file = FileStatus.identity(of: path)
-        let store = try await Store.open(path, mode: .readOnly)
+        let store = try await Store.open(path, mode: .readOnly, options: options)
         self.store = store
         watch = store.watch()
         generation += 1

@@ -26,7 +26,7 @@ public struct StoreWatch: Sendable {
     init(_ store: Store) {
         self.store = store
         since = store.options.now()
-        log = LogTail(path: store.path + "-wal")
+        log = LogTail(path: DatabaseFiles.log(of: store.path))
     }
 
     /// What the store holds now, and what has changed since the look before.
@@ -74,7 +74,7 @@ public struct StoreWatch: Sendable {
         if try last.step() { glance.lastCommit = last.optionalInt64(0).map(Instant.init(milliseconds:)) }
         let pages = try connection.integer("PRAGMA page_count")
         glance.fileBytes = pages.multipliedSaturated(by: try connection.integer("PRAGMA page_size"))
-        glance.logBytes = fileSize(connection.path + "-wal")
+        glance.logBytes = fileSize(DatabaseFiles.log(of: connection.path))
     }
 
     /// Finds peers of a range of keys that have answered.
