@@ -23,7 +23,8 @@ struct WatchSession {
     private var mode = WatchView.Mode()
     private var screen = WatchScreen()
     private var lastLook: ContinuousClock.Instant?
-    private var isCounting = false
+    /// The count that is under way.
+    private var counting: Task<Void, Never>?
     /// When the last count was done, and how long it took.
     private var lastCount: (at: ContinuousClock.Instant, milliseconds: Int64)?
 
@@ -55,6 +56,9 @@ struct WatchSession {
                 guard try await handle(event) else { break }
             }
         }
+        // It holds a connection: with that one open, the last reader of a store would not tidy its log away.
+        counting?.cancel()
+        await counting?.value
         await store.close()
     }
 
@@ -76,7 +80,7 @@ struct WatchSession {
         case .signal(SIGWINCH): try show()
         case .signal, .hangup: return false
         case .counted(let statistics, let generation, let milliseconds):
-            isCounting = false
+            counting = nil
             lastCount = (.now, milliseconds)
             guard generation == store.generation, let statistics else { return true }
             model.counts = WatchModel.Counts(statistics: statistics, at: .systemClock())
@@ -107,14 +111,13 @@ struct WatchSession {
 
     /// Has the whole store counted in the background, seldom.
     private mutating func countIfDue() {
-        guard !isCounting, let open = store.store else { return }
+        guard counting == nil, let open = store.store else { return }
         if let lastCount, model.counts != nil {
             let wait = max(Self.countEveryMilliseconds, lastCount.milliseconds * Self.countShare)
             guard Self.milliseconds(.now - lastCount.at) >= wait else { return }
         }
-        isCounting = true
         let generation = store.generation
-        Task { [events] in
+        counting = Task { [events] in
             let start = ContinuousClock.now
             let statistics = try? await open.statistics()
             events.yield(
