@@ -152,6 +152,7 @@ struct BackupTests {
         try await Samples.fill(scratch.path("a.db"), count: 3_000)
         for delay in ["0.05", "0.15", "0.3"] {
             let result = try Command.shell(
+                // It sends the signal twice, to the process and to its group.
                 "timeout -s INT \(delay) \"$KADSTORE\" backup b.db --db a.db", folder: scratch.folder)
             let names = try FileManager.default.contentsOfDirectory(atPath: scratch.folder)
             #expect(!names.contains { $0.hasPrefix(".kadstore") }, "\(names)")

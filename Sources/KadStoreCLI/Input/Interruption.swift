@@ -10,8 +10,9 @@ import Darwin
 
 /// Ctrl-C as a request to stop at the next safe point.
 enum Interruption {
-    /// Runs `body` as a task that SIGINT and SIGTERM cancel: it commits what it has in hand and throws. A second signal
-    /// ends the process at once, which the database survives as well.
+    /// Runs `body` as a task that SIGINT and SIGTERM cancel: it commits what it has in hand and throws. A second signal,
+    /// half a second later or more, ends the process at once, which the database survives as well: `timeout`, and others
+    /// who pass signals on, send the first one twice.
     static func cancelling<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
@@ -20,8 +21,8 @@ enum Interruption {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
-                signal(number, SIG_DFL)
                 task.cancel()
+                DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(500)) { signal(number, SIG_DFL) }
             }
             source.activate()
             return source
