@@ -28,11 +28,16 @@ func withOwnThread<Value>(
 
 /// Whether to stop.
 final class CancellationFlag: Sendable {
+    /// How long, in milliseconds, a wait for a pipe lasts before the flag is looked at again.
+    static let patience: Int32 = 100
+
     private let isSet = Atomic(false)
+
+    var isRaised: Bool { isSet.load(ordering: .relaxed) }
 
     func set() { isSet.store(true, ordering: .relaxed) }
 
     func check() throws(ExchangeError) {
-        if isSet.load(ordering: .relaxed) { throw .cancelled }
+        if isRaised { throw .cancelled }
     }
 }

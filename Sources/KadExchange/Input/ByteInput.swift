@@ -21,7 +21,8 @@ final class ByteInput {
     /// Bytes before the window, from the start of the input.
     private(set) var offset: Int64 = 0
     private(set) var isAtEnd = false
-    /// Set by whoever may be told to stop: looked at before every read, so that no endless input holds its reader.
+    /// Set by whoever may be told to stop: looked at before every read and while waiting for one, so that neither an
+    /// endless input nor one that stalls holds its reader. Where none is set, the task that reads is asked.
     var cancellation: CancellationFlag?
 
     private let descriptor: Int32
@@ -56,10 +57,12 @@ final class ByteInput {
         if path == "-" { return ByteInput(descriptor: 0, name: "standard input", closing: false) }
         var descriptor: Int32
         repeat {
+            // Without O_NONBLOCK a named pipe keeps its opener, deaf to cancellation, until somebody writes. Elsewhere than
+            // on Linux, one without a writer would look empty.
             #if canImport(Glibc)
-            descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             #elseif canImport(Musl)
-            descriptor = Musl.open(path, O_RDONLY | O_CLOEXEC)
+            descriptor = Musl.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             #else
             descriptor = Darwin.open(path, O_RDONLY | O_CLOEXEC)
             #endif
@@ -79,22 +82,28 @@ final class ByteInput {
     /// Reads on, so that the window grows; false at the end of the input.
     func fill() throws(ExchangeError) -> Bool {
         guard !isAtEnd else { return false }
-        try cancellation?.check()
         makeRoom()
         var count: Int
         repeat {
+            try awaitInput()
             count = read(descriptor, memory + end, min(capacity - end, Self.chunk))
-        } while count < 0 && (errno == EINTR || errno == EAGAIN && awaitInput())
+        } while count < 0 && (errno == EINTR || errno == EAGAIN)
         guard count >= 0 else { throw ExchangeError(operation: "read", name: name, code: errno) }
         end += count
         if count == 0 { isAtEnd = true }
         return count > 0
     }
 
-    /// Waits for a descriptor that somebody has made non-blocking.
-    private func awaitInput() -> Bool {
+    /// Waits until there is something to read: whoever writes a pipe may keep it open and say nothing.
+    private func awaitInput() throws(ExchangeError) {
         var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&event, 1, -1) >= 0 || errno == EINTR
+        var ready: Int32
+        repeat {
+            try cancellation?.check()
+            if cancellation == nil, Task.isCancelled { throw .cancelled }
+            if size != nil { return }
+            ready = poll(&event, 1, CancellationFlag.patience)
+        } while ready == 0 || ready < 0 && errno == EINTR
     }
 
     /// Reads until the window holds `count` bytes, or everything that is left.

@@ -94,7 +94,7 @@ struct ImportRun: Sendable {
     // MARK: A restore
 
     private func restore() async throws -> Document {
-        let source = try ImportSource.open(command.files[0], format: command.format.format)
+        let source = try open(command.files[0])
         let isNew = try await isMissing()
         let prepared: PreparedRestore
         do throws(ExchangeError) {
@@ -238,7 +238,17 @@ struct ImportRun: Sendable {
     // MARK: A file
 
     private func open(_ file: String) throws -> ImportSource {
-        try ImportSource.open(file, format: command.format.format)
+        do throws(ExchangeError) {
+            return try ImportSource.open(file, format: command.format.format)
+        } catch .cancelled {
+            throw interrupted(reading: file)
+        }
+    }
+
+    private func interrupted(reading name: String) -> CommandError {
+        let what = name == "-" ? "standard input" : name
+        return .interrupted(
+            "\(what) was still being read: nothing of it is in the store yet. Run the same command again.")
     }
 
     private var now: Instant { .systemClock() }
@@ -262,8 +272,7 @@ struct ImportRun: Sendable {
         do throws(ExchangeError) {
             return try await source.prepared(for: home.network, home.scope, own: home.own, options)
         } catch .cancelled {
-            throw CommandError.interrupted(
-                "\(source.name) was still being read: nothing of it is in the store yet. Run the same command again.")
+            throw interrupted(reading: source.name)
         }
     }
 
