@@ -27,7 +27,8 @@ extension DatabaseOptions {
 
     /// Refuses to write over the database.
     func refuse(asOutput file: String) throws {
-        for other in Self.files(of: path) where file != "-" && FileStatus.isSame(file, other) {
+        guard file != "-" else { return }
+        for other in Self.files(of: path) where file == other || FileStatus.isSame(file, other) {
             throw CommandError.usage("\(file) is the database itself: write to another file.")
         }
     }
