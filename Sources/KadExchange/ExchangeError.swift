@@ -36,6 +36,8 @@ public enum ExchangeError: Error, Hashable, Sendable {
     case brokenPipe(name: String)
     /// No room left on the device.
     case diskFull(name: String)
+    /// The file to be written is a database, or a part of one: they are not written over.
+    case isDatabase(name: String)
     /// The task was cancelled.
     case cancelled
     /// The store refused or failed.
@@ -84,6 +86,8 @@ extension ExchangeError: CustomStringConvertible {
             "\(name): cannot \(operation): \(Self.text(ofSystemError: code))."
         case .brokenPipe(let name): "\(name): whoever was reading has gone away."
         case .diskFull(let name): "\(name): no room left on the device. Nothing was half-written."
+        case .isDatabase(let name):
+            "\(name): is a database or a part of one, which is not written over. Name another file, or remove it first."
         case .cancelled: "Interrupted."
         case .store(let error): error.description
         }

@@ -84,6 +84,7 @@ extension ExitStatus {
         case .alreadyRead: .internalError
         case .system(_, _, let code): status(ofSystemError: code, creating: false)
         case .brokenPipe, .diskFull: .inputOutput
+        case .isDatabase: .cannotCreate
         case .cancelled: .partlyDone
         case .store(let error): status(of: error)
         }

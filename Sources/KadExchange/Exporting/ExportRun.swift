@@ -23,6 +23,7 @@ struct ExportRun {
         self.writer = writer
         self.sink = sink
         self.cancellation = cancellation
+        sink.cancellation = cancellation
         report = ExportReport(format: format)
     }
 

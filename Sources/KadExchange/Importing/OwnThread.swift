@@ -27,6 +27,9 @@ func withOwnThread<Value>(
 }
 
 extension Cancellation {
+    /// How long, in milliseconds, a wait for a pipe lasts before somebody may wish to stop it.
+    static let patience: Int32 = 100
+
     /// - Throws: ``ExchangeError/cancelled`` when somebody wishes to stop.
     func check() throws(ExchangeError) {
         if isRequested { throw .cancelled }

@@ -33,8 +33,6 @@ final class ByteInput {
     private var start = 0
     private var end = 0
 
-    /// Milliseconds between two looks at whether to stop.
-    private static let patience: Int32 = 100
     /// How much is asked of the system at once: fewer, larger reads cost less, beyond this they gain nothing.
     private static let chunk = 256 << 10
 
@@ -58,10 +56,12 @@ final class ByteInput {
         if path == "-" { return ByteInput(descriptor: 0, name: "standard input", closing: false) }
         var descriptor: Int32
         repeat {
+            // Without O_NONBLOCK a named pipe keeps its opener, deaf to cancellation, until somebody writes. Elsewhere than
+            // on Linux, one without a writer would look empty.
             #if canImport(Glibc)
-            descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             #elseif canImport(Musl)
-            descriptor = Musl.open(path, O_RDONLY | O_CLOEXEC)
+            descriptor = Musl.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             #else
             descriptor = Darwin.open(path, O_RDONLY | O_CLOEXEC)
             #endif
@@ -101,7 +101,7 @@ final class ByteInput {
             // Before an input is handed to a thread of its own, a task may look at its beginning.
             if Task.isCancelled { throw .cancelled }
             guard size == nil else { return }
-            let ready = poll(&event, 1, Self.patience)
+            let ready = poll(&event, 1, Cancellation.patience)
             // What is wrong with the descriptor, reading will tell.
             if ready > 0 || ready < 0 && errno != EINTR { return }
         }

@@ -1,3 +1,5 @@
+import KadStore
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -14,14 +16,22 @@ package final class ByteSink {
     /// Bytes written and buffered.
     package var count: Int64 { written + Int64(buffer.count) }
 
+    /// Set by whoever may be told to stop while the reader of a pipe reads nothing.
+    var cancellation: Cancellation?
+
     private let descriptor: Int32
+    private let isPipe: Bool
     private var written: Int64 = 0
 
     private static let capacity = 256 << 10
+    /// What a pipe that is ready takes at once; of more, the write itself would wait.
+    private static let pipeChunk = 4_096
 
     init(descriptor: Int32, name: String) {
         self.descriptor = descriptor
         self.name = name
+        var status = stat()
+        isPipe = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
         buffer.reserveCapacity(Self.capacity + Self.capacity / 4)
     }
 
@@ -31,16 +41,29 @@ package final class ByteSink {
 
     func flush() throws(ExchangeError) {
         let code = withoutPipeSignal { buffer.withUnsafeBytes(write) }
+        guard code != ECANCELED else { throw .cancelled }
         guard code == 0 else { throw ExchangeError(operation: "write", name: name, code: code) }
         written += Int64(buffer.count)
         buffer.removeAll(keepingCapacity: true)
     }
 
-    /// - Returns: zero, or `errno`.
+    /// Waits until a write does not; false when it is told to stop meanwhile.
+    private func awaitRoom() -> Bool {
+        var event = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        var ready: Int32
+        repeat {
+            if let cancellation, cancellation.isRequested { return false }
+            ready = poll(&event, 1, Cancellation.patience)
+        } while ready == 0 || ready < 0 && errno == EINTR
+        return true
+    }
+
+    /// - Returns: zero, or `errno`; `ECANCELED` when it was told to stop.
     private func write(_ bytes: UnsafeRawBufferPointer) -> Int32 {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let part = UnsafeRawBufferPointer(rebasing: rest)
+            if isPipe, !awaitRoom() { return ECANCELED }
+            let part = UnsafeRawBufferPointer(rebasing: isPipe ? rest.prefix(Self.pipeChunk) : rest)
             #if canImport(Glibc)
             let count = Glibc.write(descriptor, part.baseAddress, part.count)
             #elseif canImport(Musl)
@@ -51,8 +74,7 @@ package final class ByteSink {
             if count < 0 {
                 if errno == EINTR { continue }
                 if errno == EAGAIN {
-                    var event = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    poll(&event, 1, -1)
+                    guard awaitRoom() else { return ECANCELED }
                     continue
                 }
                 return errno

@@ -10,7 +10,7 @@ import Darwin
 /// and renamed. A pipe or device is written to directly.
 ///
 /// A new file can be read by its owner alone, like the store it comes from: it says whom a node talks to. A file that is
-/// replaced keeps its permissions.
+/// replaced keeps its permissions. A database is not replaced: what was meant is hardly ever that.
 package struct OutputFile: ~Copyable {
     package let sink: ByteSink
     private let descriptor: Int32
@@ -34,10 +34,13 @@ package struct OutputFile: ~Copyable {
             sink = ByteSink(descriptor: descriptor, name: path)
             return
         }
-        // Through a symbolic link the file behind it is replaced, not the link.
-        let target = exists ? Self.resolved(path) : path
+        guard !Self.isDatabase(path) else { throw .isDatabase(name: path) }
+        // Through a symbolic link the file behind it is replaced or made, not the link.
+        let target = exists ? Self.resolved(path) : Self.destination(path)
         let slash = target.lastIndex(of: "/").map { target.index(after: $0) } ?? target.startIndex
-        let beside = target[..<slash] + ".\(target[slash...]).\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        // At most 200 bytes of the name, so that the longest name that a file system takes has room beside it.
+        let stem = target[slash...].utf8.count <= 200 ? target[slash...] : Self.beginning(of: target[slash...])
+        let beside = target[..<slash] + ".\(stem).\(getpid())-\(UInt32.random(in: 0 ... .max))"
         descriptor = try Self.open(String(beside), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode: 0o600, name: path)
         temporary = (String(beside), target)
         sink = ByteSink(descriptor: descriptor, name: path)
@@ -80,6 +83,38 @@ package struct OutputFile: ~Copyable {
         } while descriptor < 0 && errno == EINTR
         guard descriptor >= 0 else { throw ExchangeError(operation: "open for writing", name: name, code: errno) }
         return descriptor
+    }
+
+    private static func beginning(of name: Substring) -> Substring {
+        Substring(name.unicodeScalars.prefix(50))
+    }
+
+    /// Whether the name is that of an SQLite database, or of a file that belongs to one. Not to be asked of a database that
+    /// this process has open: closing it here would drop SQLite's locks.
+    private static func isDatabase(_ path: String) -> Bool {
+        for part in ["-wal", "-shm", "-lock"] where path.hasSuffix(part) {
+            if access(String(path.dropLast(part.count)), F_OK) == 0 { return true }
+        }
+        guard let file = try? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, mode: 0, name: path) else { return false }
+        defer { close(file) }
+        let mark = Array("SQLite format 3\0".utf8)
+        var bytes = [UInt8](repeating: 0, count: mark.count)
+        return read(file, &bytes, bytes.count) == mark.count && bytes == mark
+    }
+
+    /// Where a symbolic link leads that leads to nothing yet.
+    private static func destination(_ path: String) -> String {
+        var path = path
+        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+        // More links than a system follows are a circle: opening it says so.
+        for _ in 0..<40 {
+            let count = readlink(path, &bytes, bytes.count)
+            guard count > 0 else { return path }
+            let link = String(decoding: bytes[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+            let slash = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+            path = link.hasPrefix("/") ? link : path[..<slash] + link
+        }
+        return path
     }
 
     private static func resolved(_ path: String) -> String {

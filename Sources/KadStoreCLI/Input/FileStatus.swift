@@ -28,7 +28,7 @@ enum FileStatus {
 
     /// Whether a file is a database, or lies beside it as a part of it.
     static func isPart(_ file: String, of database: String) -> Bool {
-        Store.files(of: database).contains { isSame(file, $0) }
+        Store.files(of: database).contains { file == $0 || isSame(file, $0) }
     }
 
     /// Whether both names stand for one file.

@@ -10,14 +10,16 @@ import Darwin
 
 /// Ctrl-C as a request to stop at the next safe point.
 enum Interruption {
-    /// Runs `body` as a task that SIGINT and SIGTERM cancel: it commits what it has in hand and throws. A second signal,
-    /// half a second later or more, ends the process at once, which the database survives as well: `timeout`, and others
-    /// who pass signals on, send the first one twice.
+    /// Runs `body` as a task that SIGINT, SIGTERM and SIGHUP (a terminal that is closed) cancel: it commits what it has in
+    /// hand, removes what is half written, and throws. A second signal, half a second later or more, ends the process at
+    /// once, which the database survives as well: `timeout`, and others who pass signals on, send the first one twice.
+    /// Under `nohup`, SIGHUP stays ignored.
     static func cancelling<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let task = Task { try await body() }
-        let sources = [SIGINT, SIGTERM].map { number in
+        let handled = [SIGINT, SIGTERM] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
+        let sources = handled.map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
@@ -29,8 +31,14 @@ enum Interruption {
         }
         defer {
             for source in sources { source.cancel() }
-            for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+            for number in handled { signal(number, SIG_DFL) }
         }
         return try await task.value
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        let before = signal(number, SIG_IGN)
+        signal(number, before)
+        return unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }

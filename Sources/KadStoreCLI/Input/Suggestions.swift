@@ -59,7 +59,8 @@ enum Suggestions {
         let cut = path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex
         let folder = String(path[..<cut])
         let present = FileStatus.names(in: folder.isEmpty ? "." : folder, limit: maximumNames).filter { name in
-            !["-wal", "-shm", "-journal", "-lock"].contains { name.hasSuffix($0) }
+            // The name itself is there when it is a link that leads nowhere.
+            name != path[cut...] && !["-wal", "-shm", "-journal", "-lock"].contains { name.hasSuffix($0) }
         }
         return names(like: String(path[cut...]), among: present).map { folder + $0 }
     }
