@@ -31,6 +31,31 @@ struct OutputTests {
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: scratch.path("link")) == path)
     }
 
+    @Test("a link to a file that is not there yet is followed; the longest name can be written")
+    func names() async throws {
+        let store = try await scratch.store()
+        try FileManager.default.createSymbolicLink(atPath: scratch.path("link"), withDestinationPath: "new")
+        _ = try await store.exportPeers(to: scratch.path("link"))
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: scratch.path("link")) == "new")
+        #expect(!read(scratch.path("new")).isEmpty)
+        let long = scratch.path(String(repeating: "n", count: 255))
+        _ = try await store.exportPeers(to: long)
+        #expect(!read(long).isEmpty)
+    }
+
+    @Test("a database, and what lies beside one, is not written over")
+    func databases() async throws {
+        let store = try await scratch.store()
+        let other = try scratch.write("SQLite format 3\0and more", "other.db")
+        for name in ["", "-wal", "-shm", "-lock"] {
+            await #expect(throws: ExchangeError.isDatabase(name: other + name)) {
+                try await store.exportPeers(to: other + name)
+            }
+        }
+        #expect(read(other) == Array("SQLite format 3\0and more".utf8))
+        #expect(!FileManager.default.fileExists(atPath: other + "-wal"))
+    }
+
     @Test("an export that fails leaves the old file and nothing beside it")
     func failure() async throws {
         let store = try await scratch.store()

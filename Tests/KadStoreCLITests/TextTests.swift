@@ -174,6 +174,7 @@ struct ExitStatusTests {
         }
         #expect(ExitStatus(ExchangeError.system(operation: "", name: "a", code: ENOENT)) == .noInput)
         #expect(ExitStatus(ExchangeError.cancelled) == .partlyDone)
+        #expect(ExitStatus(ExchangeError.isDatabase(name: "a")) == .cannotCreate)
         #expect(ExitStatus(CancellationError()) == .internalError)
     }
 }
