@@ -52,19 +52,19 @@ struct KadStoreCommand: AsyncParsableCommand {
         version: "0.1.0",
         groupedSubcommands: [
             CommandGroup(
-                name: "Looking at peers:",
+                name: "Peer",
                 subcommands: [
                     NearestCommand.self, PeersCommand.self, BucketsCommand.self, StatsCommand.self, ReportCommand.self,
                     WatchCommand.self,
                 ]),
             CommandGroup(
-                name: "Files of peers:",
+                name: "File",
                 subcommands: [ImportCommand.self, ExportCommand.self, ConvertCommand.self, DiffCommand.self]),
             CommandGroup(
-                name: "Whom a node asks:",
+                name: "Node",
                 subcommands: [ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, SimulateCommand.self]),
             CommandGroup(
-                name: "The database:",
+                name: "Database",
                 subcommands: [
                     InitCommand.self, CheckCommand.self, BackupCommand.self, RestoreCommand.self, MigrateCommand.self,
                     PruneCommand.self, VacuumCommand.self, CheckpointCommand.self,

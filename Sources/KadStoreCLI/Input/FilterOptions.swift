@@ -143,4 +143,6 @@ struct BreakerState: ExpressibleByArgument {
     }
 
     static var allValueStrings: [String] { BackoffState.Breaker.allCases.map(\.name) }
+
+    static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }

@@ -20,6 +20,8 @@ enum FormatChoice: Hashable, Sendable, ExpressibleByArgument {
 
     static var allValueStrings: [String] { ["auto"] + ExchangeFormat.importable.map(\.name) }
 
+    static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+
     /// Nil to recognise it from the content.
     var format: ExchangeFormat? {
         switch self {
