@@ -66,7 +66,9 @@ public enum StoreError: Error, Hashable, Sendable {
         case 9: self = .interrupted(done: 0)
         case 13: self = .diskFull(path: path)
         case 10 where error.systemError == ENOSPC || error.systemError == EDQUOT: self = .diskFull(path: path)
-        case 14 where error.systemError == ENOENT: self = .notFound(path: path)
+        // Where the file is there, it is the log that is not, and that cannot be made.
+        case 14 where error.systemError == ENOENT:
+            self = access(path, F_OK) == 0 ? .readOnly(path: path) : .notFound(path: path)
         case 14 where error.systemError == EROFS: self = .readOnly(path: path)
         case 14 where error.systemError != 0:
             self = .system(operation: "open", path: path, code: error.systemError)

@@ -75,6 +75,26 @@ struct OutputTests {
         }
     }
 
+    @Test("whoever stops between two pages leaves no reader behind: the closed store has no log")
+    func stoppedPages() async throws {
+        let store = try await scratch.store(name: "stopped.db")
+        let now = Instant.systemClock()
+        for index in UInt64(0)..<4_000 {
+            try store.record(.heard(store.peer(.test(index)), addresses: [], source: nil, at: now))
+        }
+        try await store.close()
+        // Whether the next page is still being read then is a matter of chance.
+        for _ in 0..<12 {
+            let store = try await Store.open(scratch.path("stopped.db"), mode: .readOnly)
+            var pages: StorePages? = StorePages(store, filter: .all)
+            #expect(try pages?.nextPeers()?.peers.isEmpty == false)
+            pages = nil
+            try await store.close()
+            let names = try FileManager.default.contentsOfDirectory(atPath: scratch.folder)
+            #expect(names.filter { $0.hasPrefix("stopped.db-") } == ["stopped.db-lock"])
+        }
+    }
+
     @Test("a closed pipe is an error, not the end of the process")
     func brokenPipe() throws {
         var ends: [Int32] = [0, 0]

@@ -125,42 +125,36 @@ struct SignalTests {
             try Command.run("import", "--db", "a.db", "list.txt", folder: scratch.folder).status == 0)
     }
 
-    @Test(
-        "one signal ends a command whose pipe stalls: one that nobody writes, one that is held open, one that nobody reads",
-        arguments: ["INT", "TERM", "HUP"])
-    func stalledPipes(signal: String) async throws {
+    @Test("one signal ends a command whose pipe stalls: nobody writes it, or it is held open, or nobody reads it")
+    func stalledPipes() async throws {
         let scratch = Scratch()
         try await Samples.fill(scratch.path("a.db"), count: 2_000)
         // A command that does not heed the signal is killed, which its status shows.
         let result = try Command.shell(
             """
-            mkfifo pipe
-            stop() {
-                sleep 0.7
-                kill -\(signal) $command
-                { sleep 5; kill -KILL $command; } > /dev/null 2>&1 & guard=$!
+            mkfifo unopened silent full
+            sleep 9 > silent & others=$!
+            sleep 9 < full & others="$others $!"
+            for pipe in unopened silent; do
+                "$KADSTORE" import --db b.db $pipe & commands="$commands $!"
+                "$KADSTORE" import --restore --db b.db $pipe & commands="$commands $!"
+                "$KADSTORE" diff a.db $pipe & commands="$commands $!"
+                "$KADSTORE" convert --to csv $pipe out.csv & commands="$commands $!"
+            done
+            "$KADSTORE" export --db a.db > full & commands="$commands $!"
+            sleep 1
+            kill -TERM $commands
+            { sleep 6; kill -KILL $commands; } > /dev/null 2>&1 & guard=$!
+            for command in $commands; do
                 wait $command
                 echo $?
-                kill $guard
-            }
-            for arguments in "import --db b.db pipe" "import --restore --db b.db pipe" "diff a.db pipe" \\
-                "convert --to csv pipe out.csv"
-            do
-                "$KADSTORE" $arguments & command=$!
-                stop
-                sleep 9 > pipe & writer=$!
-                "$KADSTORE" $arguments & command=$!
-                stop
-                kill $writer
             done
-            sleep 9 < pipe & reader=$!
-            "$KADSTORE" export --db a.db > pipe & command=$!
-            stop
-            kill $reader
+            kill $guard $others
             ls -A
             """, folder: scratch.folder)
-        #expect(result.lines == Array(repeating: "3", count: 9) + ["a.db", "a.db-lock", "pipe"], "\(result.messages)")
-        #expect(result.messages.contains("pipe was still being read"))
+        let files = ["a.db", "a.db-lock", "full", "silent", "unopened"]
+        #expect(result.lines.map(String.init) == Array(repeating: "3", count: 9) + files, "\(result.messages)")
+        #expect(result.messages.contains("unopened was still being read"))
     }
 
     @Test("a closed terminal leaves no temporary file; under nohup nobody hears of it")

@@ -177,6 +177,19 @@ struct ExitStatusTests {
         #expect(ExitStatus(ExchangeError.isDatabase(name: "a")) == .cannotCreate)
         #expect(ExitStatus(CancellationError()) == .internalError)
     }
+
+    @Test("what is binary, or not escaped, does not go to a terminal")
+    func terminalFormats() throws {
+        let screen = Terminal(isInteractive: true, hasColor: true, isUnicode: true, width: 80)
+        let pipe = Terminal(isInteractive: false, hasColor: false, isUnicode: true, width: nil)
+        for format in ExchangeFormat.exportable {
+            let isHarmless = [ExchangeFormat.native, .multiaddrs, .devp2p].contains(format)
+            let refusal = (try? ExportedFile.refuse(format, to: "-", on: screen)) == nil
+            #expect(refusal != isHarmless, "\(format)")
+            try ExportedFile.refuse(format, to: "file", on: screen)
+            try ExportedFile.refuse(format, to: "-", on: pipe)
+        }
+    }
 }
 
 @Suite("Tables of text")

@@ -145,4 +145,14 @@ struct OpeningTests {
         }
         #expect(!FileManager.default.fileExists(atPath: scratch.path() + "-wal"))
     }
+
+    @Test("a file that is there, and cannot be opened for want of its log, is not missing")
+    func readOnlyFolder() throws {
+        let scratch = Scratch()
+        let path = scratch.path("log.db")
+        let error = SQLiteError(code: 14, message: "", statement: "", systemError: ENOENT)
+        #expect(StoreError(error, path: path) == .notFound(path: path))
+        try Data().write(to: URL(fileURLWithPath: path))
+        #expect(StoreError(error, path: path) == .readOnly(path: path))
+    }
 }

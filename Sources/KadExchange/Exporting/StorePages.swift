@@ -7,13 +7,18 @@ import Multiformats
 /// equally long.
 ///
 /// A page is one short read; however long the output keeps the writing thread waiting, no read transaction stays open.
-final class StorePages: RecordPages, @unchecked Sendable {
+final class StorePages: RecordPages {
+    /// A page that is being read on the other thread.
+    private final class Reading: @unchecked Sendable {
+        let isDone = DispatchSemaphore(value: 0)
+        /// Written before the semaphore is signalled, read after it was waited for.
+        var outcome: Result<PeerPage, StoreError>?
+    }
+
     private let store: Store
     private let filter: PeerFilter
     private let queue = DispatchQueue(label: "kadstore.exchange.pages")
-    private let isRead = DispatchSemaphore(value: 0)
-    /// Written before the semaphore is signalled, read after it was waited for.
-    private var outcome: Result<PeerPage, StoreError>?
+    private var reading: Reading?
     private var isStarted = false
     private var isAtEnd = false
     /// Where the last page of candidates ended, if there was one; nil inside when it was the last.
@@ -48,20 +53,27 @@ final class StorePages: RecordPages, @unchecked Sendable {
 
     /// Begins to read the page after `last`.
     private func request(after last: Key?) {
-        queue.async { [self] in
+        let reading = Reading()
+        self.reading = reading
+        queue.async { [store, filter] in
             do throws(StoreError) {
-                outcome = .success(try store.peers(after: last, where: filter))
+                reading.outcome = .success(try store.peers(after: last, where: filter))
             } catch {
-                outcome = .failure(error)
+                reading.outcome = .failure(error)
             }
-            isRead.signal()
+            reading.isDone.signal()
         }
     }
 
     /// Waits for the page that was requested.
     private func take() throws(StoreError) -> PeerPage? {
-        isRead.wait()
-        defer { outcome = nil }
-        return try outcome?.get()
+        guard let reading else { return nil }
+        reading.isDone.wait()
+        self.reading = nil
+        return try reading.outcome?.get()
     }
+
+    /// Whoever stops early waits for the page that nobody will use: a connection that still reads would keep the store's
+    /// log from being tidied away when it is closed.
+    deinit { reading?.isDone.wait() }
 }

@@ -68,6 +68,7 @@ struct ConvertCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if !intake.dryRun { try ExportedFile.refuse(to, to: target) }
         let command = self
         let report = try await BrokenPipe.ending {
             try await Interruption.cancelling { try await command.convert() }

@@ -40,6 +40,7 @@ struct ExportCommand: AsyncParsableCommand {
 
     func run() async throws {
         try database.refuse(asOutput: file)
+        try ExportedFile.refuse(format, to: file)
         let command = self
         let report = try await Interruption.cancelling { try await command.export() }
         let terminal = Terminal.standardError

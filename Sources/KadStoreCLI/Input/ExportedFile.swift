@@ -13,6 +13,13 @@ enum ExportedFile {
         }
     }
 
+    /// Refuses to show what is not for a terminal: binary files, and CSV, which holds what strangers say of themselves byte
+    /// for byte. The other texts escape it.
+    static func refuse(_ format: ExchangeFormat, to path: String, on terminal: Terminal = .standardOutput) throws {
+        guard path == "-", terminal.isInteractive, format == .csv || !format.isText else { return }
+        throw CommandError.usage("\(format.name) is not for a terminal: name a file, or redirect.")
+    }
+
     /// What becomes of an error of writing, where nothing is read but the store, whose errors are its own: what the system
     /// refuses is about the file to be written.
     static func failure(_ error: ExchangeError) -> any Error {
