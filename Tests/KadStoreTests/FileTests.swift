@@ -45,7 +45,9 @@ struct FileTests {
     @Test("a checkpoint moves the log, and says when a reader keeps it from being emptied")
     func checkpoint() async throws {
         let scratch = Scratch()
-        try await scratch.withStore { store in
+        var options = StoreOptions()
+        options.syncMilliseconds = 20
+        try await scratch.withStore(options: options) { store in
             try store.hear(Key(1, 0, 0, 0))
             try await store.flush()
             let reader = try Connection(path: scratch.path(), access: .readOnly)
@@ -57,6 +59,8 @@ struct FileTests {
             try reader.execute("COMMIT")
             let free = try await store.checkpoint()
             #expect(free.isLogEmpty && free.logBytes == 0)
+            // What stands in the file is on the medium: no sync follows that would write to the log again.
+            try await Task.sleep(for: .milliseconds(60))
             #expect(try await store.checkpoint().logBytesBefore == 0)
         }
     }
@@ -72,7 +76,7 @@ struct FileTests {
             try store.hear(Key(1, 0, 0, 0))
             let error = await #expect(throws: StoreError.self) { try await store.flush() }
             guard case .locked(scratch.path(), let waited)? = error else { throw StoreError.closed }
-            #expect((40..<5_000).contains(waited))
+            #expect(waited >= 40)
             try foreign.execute("ROLLBACK")
             try await store.flush()
         }

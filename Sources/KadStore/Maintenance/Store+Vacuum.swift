@@ -60,7 +60,7 @@ extension Writer {
                 try cancellation.check()
                 try connection.execute("VACUUM")
             }
-            let isLogEmpty = try connection.emptyLog()
+            let isLogEmpty = try emptyLog(connection)
             let after = sizes()
             return VacuumReport(
                 fileBytesBefore: before.file, logBytesBefore: before.log, fileBytes: after.file, logBytes: after.log,
@@ -73,7 +73,7 @@ extension Writer {
         return try alone { connection in
             let before = sizes().log
             let moved = try connection.checkpoint(truncating: false)
-            let isLogEmpty = try connection.emptyLog()
+            let isLogEmpty = try emptyLog(connection)
             return CheckpointReport(
                 logPages: moved.log, movedPages: moved.moved, logBytesBefore: before, logBytes: sizes().log,
                 isLogEmpty: isLogEmpty)
@@ -83,12 +83,12 @@ extension Writer {
     private func sizes() -> (file: Int64, log: Int64) {
         (fileSize(path), fileSize(DatabaseFiles.log(of: path)))
     }
-}
 
-extension Connection {
-    /// - Returns: whether the log is empty now.
-    fileprivate func emptyLog() throws(SQLiteError) -> Bool {
-        try checkpoint(truncating: true)
-        return fileSize(DatabaseFiles.log(of: path)) == 0
+    /// - Returns: whether the log is empty now: then all of it stands in the file and is on the medium.
+    private func emptyLog(_ connection: Connection) throws -> Bool {
+        try connection.checkpoint(truncating: true)
+        guard fileSize(DatabaseFiles.log(of: path)) == 0 else { return false }
+        isUnsynced = false
+        return true
     }
 }

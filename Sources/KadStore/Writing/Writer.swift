@@ -16,7 +16,8 @@ final class Writer: @unchecked Sendable {
     private let lock: WriteLock
     /// Nil once closed: letting go of it closes the connection.
     private var opened: RecordWriter?
-    private(set) var isUnsynced = false
+    /// Whether commits may be lost when the power fails; a sync is scheduled then.
+    var isUnsynced = false
     private var dataVersion: Int64 = 0
 
     /// What is scheduled already, so that a thousand events schedule one commit.
