@@ -9,6 +9,7 @@ let package = Package(
         .library(name: "KadStore", targets: ["KadStore", "Multiformats"]),
         .library(name: "KadExchange", targets: ["KadExchange"]),
         .library(name: "KadNode", targets: ["KadNode", "KadEngine", "KadStore", "Multiformats"]),
+        .library(name: "KadLibp2p", targets: ["KadLibp2p", "KadNode", "KadEngine", "KadStore", "Multiformats"]),
         .library(name: "KadSimulator", targets: ["KadSimulator"]),
         .executable(name: "kadstore", targets: ["KadStoreCLI"]),
     ],
@@ -17,6 +18,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
     targets: [
@@ -47,14 +50,31 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
+        // The real transport: libp2p over TCP.
+        .target(
+            name: "KadLibp2p",
+            dependencies: [
+                "Kademlia", "Multiformats", "KadStore", "KadEngine", "KadNode",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            exclude: ["Protobuf/README.md", "Protobuf/Schemas"]),
         // A network under a virtual clock, which drives the same engine and the same store.
         .target(name: "KadSimulator", dependencies: ["Kademlia", "Multiformats", "KadStore", "KadEngine"]),
         // The command. Its folder is not named like its product: on a case-insensitive disk `kadstore` is `KadStore`.
         .executableTarget(
             name: "KadStoreCLI",
             dependencies: [
-                "Kademlia", "Multiformats", "KadStore", "KadExchange", "KadEngine", "KadSimulator",
+                "Kademlia", "Multiformats", "KadStore", "KadExchange", "KadEngine", "KadNode", "KadLibp2p",
+                "KadSimulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         .target(name: "TestSupport", dependencies: ["Kademlia"], path: "Tests/TestSupport"),
         .testTarget(
@@ -68,6 +88,16 @@ let package = Package(
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .testTarget(
+            name: "KadLibp2pTests",
+            dependencies: [
+                "KadLibp2p", "KadNode", "KadEngine", "KadStore", "Kademlia", "Multiformats", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "KadSimulatorTests", dependencies: ["KadSimulator", "KadStore", "TestSupport"]),
         .testTarget(

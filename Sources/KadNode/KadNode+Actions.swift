@@ -47,7 +47,8 @@ extension KadNode {
             do throws(TransportError) {
                 let reply = try await transport.send(call.request, to: call.peer, at: call.addresses)
                 let rtt = SystemTime.microseconds(ContinuousClock.now - start)
-                outcome = .answered(address: reply.address, rttMicroseconds: rtt, named: reply.named)
+                outcome = .answered(
+                    address: reply.address, rttMicroseconds: rtt, named: reply.named, content: reply.content)
             } catch {
                 outcome = .failed(error.failureClass, address: error.address)
             }

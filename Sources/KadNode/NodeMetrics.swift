@@ -37,7 +37,7 @@ struct NodeMetrics {
 
     func call(_ outcome: CallOutcome) {
         switch outcome {
-        case .answered(_, let rtt, _):
+        case .answered(_, let rtt, _, _):
             callDuration.recordMicroseconds(rtt)
             Counter(label: "kadstore_calls_total", dimensions: [("outcome", "answered")]).increment()
         case .failed(let failureClass, _):

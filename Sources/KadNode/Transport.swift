@@ -22,10 +22,13 @@ public struct Reply: Hashable, Sendable {
     public var address: Multiaddr?
     /// The peers that it names, as they came from the wire: the node decides what of it is believed. Empty for a ping.
     public var named: [NamedPeer]
+    /// The value or the providers that were asked for.
+    public var content: ReplyContent
 
-    public init(address: Multiaddr?, named: [NamedPeer] = []) {
+    public init(address: Multiaddr?, named: [NamedPeer] = [], content: ReplyContent = .none) {
         self.address = address
         self.named = named
+        self.content = content
     }
 }
 

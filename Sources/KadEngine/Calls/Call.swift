@@ -18,6 +18,21 @@ public enum Request: Hashable, Sendable {
     case findNode(LookupTarget)
     /// Whether it lives.
     case ping
+    /// The value that it keeps under a key, and the peers that it knows nearest to it (GET_VALUE).
+    case getValue([UInt8])
+    /// To keep a value (PUT_VALUE).
+    case putValue(key: [UInt8], value: [UInt8])
+    /// Who provides a key, and the peers that it knows nearest to it (GET_PROVIDERS).
+    case getProviders([UInt8])
+    /// To remember that we provide a key (ADD_PROVIDER). The transport says where we are.
+    case addProvider([UInt8])
+}
+
+/// What an answer carries beside the peers that it names. Bytes from the wire, not yet believed.
+public enum ReplyContent: Hashable, Sendable {
+    case none
+    case value([UInt8])
+    case providers([NamedPeer])
 }
 
 /// What a lookup is for.
@@ -45,7 +60,8 @@ public struct CallID: Hashable, Comparable, Sendable {
 /// What became of a call.
 public enum CallOutcome: Hashable, Sendable {
     /// The peer answered from `address`, after `rttMicroseconds`, and named others.
-    case answered(address: Multiaddr?, rttMicroseconds: Int64, named: [NamedPeer])
+    case answered(
+        address: Multiaddr?, rttMicroseconds: Int64, named: [NamedPeer], content: ReplyContent = .none)
     /// It failed, at `address` where one address is to blame.
     case failed(FailureClass, address: Multiaddr?)
 }

@@ -110,7 +110,7 @@ extension NodeEngine {
     private func finish(_ id: CallID, _ outcome: CallOutcome) {
         guard let open = forget(id) else { return }
         switch outcome {
-        case .answered(let address, let rtt, let named):
+        case .answered(let address, let rtt, let named, _):
             let reply = screen.screen(named, from: open.peer)
             if let fault = reply.fault {
                 actions.append(.note(.badReply(open.peer, fault)))
