@@ -70,7 +70,7 @@ enum JSONSamples {
         "peers": [Run(), Run(peer(0)), Run(peer(3)), Run("--limit", "2"), Run("--db", "empty.db")],
         "prune": [
             Run("--never-answered", "--dry-run"), Run("--failing", "1", "--candidates", "0s", "--tombstones", "0s"),
-            Run("--db", "damaged.db", "--standing", "failing"),
+            Run("--expired"), Run("--db", "damaged.db", "--standing", "failing"),
         ],
         "restore": [Run("--force", "empty.db"), Run("--db", "new.db", "old.db")],
         "simulate": [
@@ -194,6 +194,7 @@ enum JSONSamples {
                 LookupSummary(
                     finishedAt: now, reason: .complete, milliseconds: 900, queries: 30, answers: 28, failures: 2,
                     timeouts: 1, skipped: 3, hops: 4)))
+        try await Samples.addValues(store, peers[0])
         try await store.close()
     }
 }
