@@ -58,7 +58,9 @@ enum MultistreamLine {
         let textCount = Int(length) - 1
         guard bytes.readableBytes >= prefixCount + textCount + 1 else { return nil }
         bytes.moveReaderIndex(forwardBy: prefixCount)
-        guard let text = bytes.readBytes(length: textCount), bytes.readInteger() == newline else { throw .malformedLine }
+        guard let text = bytes.readBytes(length: textCount), bytes.readInteger() == newline else {
+            throw .malformedLine
+        }
         return text
     }
 }
