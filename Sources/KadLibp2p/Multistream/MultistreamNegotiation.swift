@@ -66,7 +66,7 @@ struct MultistreamNegotiation {
         MultistreamLine.append(MultistreamLine.header, to: &expected)
         let start = bytes.readableBytesView.prefix(expected.readableBytes)
         guard expected.readableBytesView.starts(with: start) else {
-            throw .header(String(decoding: start, as: UTF8.self))
+            throw .header(MultistreamLine.printable(start))
         }
         guard start.count == expected.readableBytes else { return false }
         bytes.moveReaderIndex(forwardBy: start.count)
@@ -78,7 +78,7 @@ struct MultistreamNegotiation {
     ) throws(MultistreamError) -> String? {
         guard position < protocols.count else { throw .noneAccepted }
         if line == protocols[position] { return names[position] }
-        guard line == MultistreamLine.notAvailable else { throw .unexpected(String(decoding: line, as: UTF8.self)) }
+        guard line == MultistreamLine.notAvailable else { throw .unexpected(MultistreamLine.printable(line)) }
         position += 1
         guard position < protocols.count else { throw .noneAccepted }
         MultistreamLine.append(protocols[position], to: &output)

@@ -75,7 +75,7 @@ struct MultistreamTests {
             var bytes = ByteBuffer(bytes: text.utf8.prefix(common))
             #expect(try end.receive(&bytes).agreed == nil)
             bytes.writeBytes(text.utf8.dropFirst(common).prefix(1))
-            let seen = String(decoding: text.utf8.prefix(common + 1), as: UTF8.self)
+            let seen = MultistreamLine.printable(text.utf8.prefix(common + 1))
             #expect(throws: MultistreamError.header(seen)) { try end.receive(&bytes) }
         }
     }
@@ -91,6 +91,16 @@ struct MultistreamTests {
             var end = MultistreamNegotiation(role: role, protocols: ["/a"])
             var bytes = ByteBuffer(bytes: Self.header.utf8 + line)
             #expect(throws: error) { try end.receive(&bytes) }
+        }
+    }
+
+    @Test("what another end sent is told in a form that does no harm")
+    func printable() {
+        #expect(MultistreamLine.printable("a\u{1b}[2J\\é\n".utf8) == "a\\x1b[2J\\x5c\\xc3\\xa9\\x0a")
+        #expect(MultistreamLine.printable(repeatElement(0x61, count: 1000)).count == 100)
+        var dialer = MultistreamNegotiation(role: .dialer, protocols: ["/a"])
+        #expect(throws: MultistreamError.unexpected("\\x1b")) {
+            try receive(Self.header + "\u{2}\u{1b}\n", by: &dialer)
         }
     }
 
