@@ -51,6 +51,14 @@ struct PublicKeyTests {
         }
     }
 
+    @Test("an ECDSA key of another curve is told from a lie")
+    func otherCurves() {
+        let der = Array(P384.Signing.PrivateKey().publicKey.derRepresentation)
+        #expect(throws: KeyError.unsupported(.ecdsa)) {
+            try PublicKey(encoded: [0x08, 0x03, 0x12, UInt8(der.count)] + der)
+        }
+    }
+
     @Test("of the encodings of a key only one is read", arguments: KeyVector.all)
     func canonical(_ vector: KeyVector) throws {
         let body = Array(vector.encoded.dropFirst(2))

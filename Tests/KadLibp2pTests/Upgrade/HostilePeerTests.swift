@@ -76,6 +76,18 @@ struct HostilePeerTests {
         #expect(UpgradeError.noise(.key(.unsupported(.secp256k1))).failureClass == .negotiation)
     }
 
+    @Test("extensions, known and unknown, are let be")
+    func extensions() throws {
+        var listener = try HostileListener()
+        let own = try UpgradePair.keys("own")
+        try listener.claim(own.publicKey.encoded, signature: try own.sign(listener.toBeSigned))
+        var message = try NoisePayload(serializedBytes: listener.payload)
+        message.extensions.streamMuxers = ["/yamux/1.0.0", "/mplex/6.7.0"]
+        message.extensions.webtransportCerthashes = [.init(repeating: 7, count: 34)]
+        listener.payload = try message.serializedBytes() + [0x1a, 0x02, 0x68, 0x69, 0x7a, 0x01, 0x00]
+        _ = try dial(listener)
+    }
+
     @Test("a dialer who finds somebody else says so, and does not say who it is")
     func wrongIdentity() throws {
         var pair = try UpgradePair(expecting: try UpgradePair.keys("another").peerID)
