@@ -74,6 +74,12 @@ extension ConnectionError {
         }
     }
 
+    /// How far it reaches; nil where it says nothing of the other end.
+    public var scope: FailureScope? {
+        if case .muxer(let error) = reason, failureClass.scope != nil { return error.scope }
+        return failureClass.scope
+    }
+
     /// The failure at one of several addresses that tells most about the peer.
     ///
     /// Somebody else at an address is told first: it takes the address out of use. Then what speaks against the peer, and

@@ -4,14 +4,8 @@ extension ConnectionHandler {
     /// A stream, as its connection knows it. The user holds it; when the user drops it, the connection closes it.
     struct OpenStream {
         weak var user: ConnectionStream?
-        var isWriteClosed = false
-        var isReadEnded = false
-        /// Bytes that have come for it and that nobody has taken.
-        var unread = 0
         /// When a half-open stream that nobody holds any more is reset.
         var linger: Scheduled<Void>?
-
-        var isOver: Bool { isWriteClosed && isReadEnded }
     }
 
     /// Does what the session asks for, and sends what there is to send.
@@ -24,7 +18,9 @@ extension ConnectionHandler {
             case .received(let id, let bytes): received(bytes, on: id)
             case .ended(let id): ended(id)
             case .failed(let id, let error): drop(id, ConnectionError(error))
-            case .drained(let id): streams[id]?.user?.drained()
+            case .drained(let id):
+                streams[id]?.user?.drained()
+                forgetIfOver(id)
             case .goneAway: if let connection { events.retired(connection) }
             case .closed(let error):
                 flush()
@@ -42,22 +38,19 @@ extension ConnectionHandler {
         streams[id] = OpenStream(user: stream)
         countStreams()
         events.opened(stream)
+        // It may have been refused, and is reset then.
+        if streams[id] != nil { perform(session?.accept(id, at: now) ?? []) }
     }
 
     private func received(_ bytes: ByteBuffer, on id: YamuxSession.StreamID) {
-        let count = bytes.readableBytes
-        guard count > 0, let user = streams[id]?.user, streams[id]?.linger == nil else {
-            // Nobody will read it. The other end may send on, until the stream is reset: else it would never hear of that.
-            perform(session?.consumed(count, on: id, at: now) ?? [])
-            return
+        guard let user = streams[id]?.user else {
+            // Nobody will read it. The other end may finish what it has to say.
+            return consumed(bytes.readableBytes, on: id)
         }
-        streams[id]?.unread += count
-        unreadBytes += count
         user.receive(bytes)
     }
 
     private func ended(_ id: YamuxSession.StreamID) {
-        streams[id]?.isReadEnded = true
         streams[id]?.user?.end()
         forgetIfOver(id)
     }
@@ -106,22 +99,18 @@ extension ConnectionHandler {
     }
 
     func consumed(_ count: Int, on id: YamuxSession.StreamID) {
-        guard let stream = streams[id] else { return }
-        let taken = min(count, stream.unread)
-        streams[id]?.unread -= taken
-        unreadBytes -= taken
-        perform(session?.consumed(taken, on: id, at: now) ?? [])
+        guard streams[id] != nil else { return }
+        perform(session?.consumed(count, on: id, at: now) ?? [])
         forgetIfOver(id)
     }
 
     func closeWriting(_ id: YamuxSession.StreamID) {
-        guard let stream = streams[id], !stream.isWriteClosed else { return }
+        guard streams[id] != nil else { return }
         // A piece that waits for the socket goes first.
         if let index = waitingWrites.firstIndex(where: { $0.stream.id == id }) {
             let waiting = waitingWrites.remove(at: index)
             pass(waiting.bytes, on: waiting.stream)
         }
-        streams[id]?.isWriteClosed = true
         perform(session?.closeWriting(id, at: now) ?? [])
         forgetIfOver(id)
     }
@@ -135,17 +124,16 @@ extension ConnectionHandler {
 
     /// Nobody holds it any more. When all has been said, the other end gets a while to finish; else it is reset.
     func abandon(_ id: YamuxSession.StreamID) {
-        guard let stream = streams[id], stream.linger == nil else { return }
-        guard stream.isWriteClosed else { return reset(id) }
+        guard streams[id] != nil, let state = session?.streams[id.number] else { return }
+        guard state.writing != .open else { return reset(id) }
         streams[id]?.linger = linger(id)
-        consumed(stream.unread, on: id)
+        consumed(state.unread, on: id)
     }
 
     // MARK: Book-keeping
 
     private func forgetIfOver(_ id: YamuxSession.StreamID) {
-        guard let stream = streams[id], stream.isOver, stream.unread == 0 else { return }
-        forget(id)
+        if session?.streams[id.number] == nil { forget(id) }
     }
 
     private func drop(_ id: YamuxSession.StreamID, _ error: ConnectionError) {
@@ -157,7 +145,6 @@ extension ConnectionHandler {
     private func forget(_ id: YamuxSession.StreamID) {
         guard let stream = streams.removeValue(forKey: id) else { return }
         stream.linger?.cancel()
-        unreadBytes -= stream.unread
         countStreams()
     }
 }

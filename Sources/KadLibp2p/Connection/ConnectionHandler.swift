@@ -63,8 +63,6 @@ final class ConnectionHandler: ChannelInboundHandler {
     var streams: [YamuxSession.StreamID: OpenStream] = [:]
     /// Writes that wait for the socket, oldest first.
     var waitingWrites = CircularBuffer<(stream: ConnectionStream, bytes: ByteBuffer)>()
-    /// Bytes that have come for streams and that nobody has taken.
-    var unreadBytes = 0
 
     private var isReading = true
     private var isClosing = false
@@ -221,7 +219,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     /// Leaves the socket alone while too much has come that nobody reads, or too much waits to be sent.
     private func throttle() {
-        guard let context, closedWith == nil, connection != nil else { return }
+        guard let context, closedWith == nil, let unreadBytes = session?.buffered else { return }
         // Once stopped, it begins again when half of it is gone.
         let share = isReading ? 1 : 2
         let shouldRead = unreadBytes <= settings.unreadLimit / share && unsentBytes <= settings.unsentLimit / share

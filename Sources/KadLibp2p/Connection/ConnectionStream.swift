@@ -35,6 +35,16 @@ final class ConnectionStream: MessageStream {
             if isEnded { return .success(nil) }
             return failure.map { .failure($0) }
         }
+
+        /// The reader that waits, and what it gets.
+        mutating func handOver() -> (Reader?, Result<ByteBuffer?, ConnectionError>?) {
+            guard let waiting = reader, let ready = take() else { return (nil, nil) }
+            reader = nil
+            return (waiting, ready)
+        }
+
+        /// Whether the connection does not know the stream any more.
+        var isGone: Bool { failure != nil || isEnded && isWriteClosed && inbound.readableBytes == 0 }
     }
 
     /// A write is cut into pieces of this many bytes, each of which waits for the socket: what lies in the connection's
@@ -46,7 +56,9 @@ final class ConnectionStream: MessageStream {
         self.id = id
     }
 
-    deinit { connection.abandon(id) }
+    deinit {
+        if !state.withLock({ $0.isGone }) { connection.abandon(id) }
+    }
 
     var remote: PeerID { connection.remote }
 
@@ -73,7 +85,7 @@ final class ConnectionStream: MessageStream {
             let fresh = state.withLock { state in
                 let known = min(state.putBack, count)
                 state.putBack -= known
-                return count - known
+                return state.failure == nil ? count - known : 0
             }
             connection.consumed(fresh, on: id)
         }
@@ -188,11 +200,3 @@ final class ConnectionStream: MessageStream {
     }
 }
 
-extension ConnectionStream.State {
-    /// The reader that waits, and what it gets.
-    fileprivate mutating func handOver() -> (ConnectionStream.Reader?, Result<ByteBuffer?, ConnectionError>?) {
-        guard let waiting = reader, let ready = take() else { return (nil, nil) }
-        reader = nil
-        return (waiting, ready)
-    }
-}

@@ -21,8 +21,7 @@ enum NameResolution {
     ) async throws(ConnectionError) -> [IPAddress] {
         let answer = OneShot<[IPAddress]>()
         NIOThreadPool.singleton.submit { state in
-            guard state == .active else { return answer.complete(.failure(ConnectionError(.shutDown))) }
-            answer.complete(resolve(name, family))
+            answer.complete(state == .active ? resolve(name, family) : .failure(ConnectionError(.shutDown)))
         }
         return try await answer.value()
     }

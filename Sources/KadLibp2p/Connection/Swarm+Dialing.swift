@@ -225,11 +225,11 @@ extension ConnectionError {
         return !Interfaces.reaches(family)
     }
 
-    /// Whether the connection was at fault, rather than one stream.
+    /// Whether a connection has ended, and another one may do.
     var isOfConnection: Bool {
         switch reason {
         case .system, .closedByPeer: true
-        case .muxer(let error): error.scope != .stream
+        case .muxer(let error): error.scope == .connection
         default: false
         }
     }

@@ -34,8 +34,9 @@ public struct SwarmConfiguration: Sendable {
     public var streamsPerPeer = 32
     /// The most streams of all peers that are served at one time.
     public var streamLimit = 1_024
-    /// Bytes that have come over one connection and that nobody has read yet, beyond which its socket is left alone.
-    public var unreadLimit = 4 << 20
+    /// Bytes that have come over one connection and that nobody has read yet, beyond which its socket is left alone. The
+    /// multiplexer resets streams that bring more than twice of it.
+    public var unreadLimit = 2 << 20
     /// Bytes that wait to be sent on one connection, beyond which nothing more is read from it: every byte read may make
     /// us answer.
     public var unsentLimit = 1 << 20
