@@ -1,4 +1,5 @@
 import KadStore
+import Kademlia
 import Multiformats
 
 /// The bytes that a value or providers are kept under, as a person names them.
