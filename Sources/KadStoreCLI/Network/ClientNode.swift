@@ -46,13 +46,14 @@ enum ClientNode {
         let lines = options.log.lines(default: .critical)
         let keys = try keys ?? KeyPair()
         let swarm = Swarm(
-            keys: keys, configuration: .kadstore(store), logger: lines.logger("kadstore.swarm"))
+            keys: keys, configuration: .kadstore(store, announcing: addresses), logger: lines.logger("kadstore.swarm"))
         var configuration = EngineConfiguration()
         configuration.maintains = false
         configuration.isGuest = true
         let node = try await KadNode(
             store: store, id: keys.peerID, transport: Libp2pTransport(swarm: swarm), configuration: configuration,
             bootstrap: bootstrap, validators: validators, logger: lines.logger("kadstore.client"))
+        swarm.inform(node)
         // Those that a person names are asked whatever the store knows.
         await node.introduce(bootstrap, source: "bootstrap")
         let running = Task { try await node.run() }

@@ -36,13 +36,13 @@ struct NodeRun: Sendable {
         let keys = try IdentityFile.loadOrCreate(path)
         try IdentityFile.warn(keys.peerID, with: path, in: store)
         let swarm = Swarm(
-            keys: keys, configuration: .kadstore(store), logger: lines.logger("kadstore.swarm"))
+            keys: keys, configuration: .kadstore(store, announcing: command.announce.map(\.address)), logger: lines.logger("kadstore.swarm"))
         do {
             let transport = Libp2pTransport(swarm: swarm)
             let node = try await KadNode(
                 store: store, id: keys.peerID, transport: transport, bootstrap: bootstrap,
                 validators: AcceptedNamespaces.validators(command.accept), logger: lines.logger("kadstore.node"))
-            await transport.serve(node)
+            swarm.serve(node)
             try await swarm.listen(on: listenAddresses())
             let metrics = try await metricsServer(registry)
             let standing = Standing(
@@ -153,8 +153,9 @@ private struct Announcing: Service {
 
 extension SwarmConfiguration {
     /// Of a node or client over this store.
-    static func kadstore(_ store: Store) -> SwarmConfiguration {
+    static func kadstore(_ store: Store, announcing addresses: [Multiaddr] = []) -> SwarmConfiguration {
         var configuration = SwarmConfiguration()
+        configuration.announced = addresses
         configuration.scope = store.scope
         configuration.agent = "kadstore/\(KadStoreCommand.configuration.version)"
         return configuration
