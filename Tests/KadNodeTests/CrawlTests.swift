@@ -213,7 +213,8 @@ extension Web: Transport {
             let named = generator.withLock { generator in
                 (0..<20).map { number in
                     let digest = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-                    let address = Multiaddr(ip: .v4(UInt32.random(in: 0x0a00_0000...0x0aff_ffff, using: &generator)), tcp: 1)
+                    let host = UInt32.random(in: 0x0a00_0000...0x0aff_ffff, using: &generator)
+                    let address = Multiaddr(ip: .v4(host), tcp: 1)
                     return NamedPeer(id: number == 0 ? [1, 2, 3] : [0x12, 0x20] + digest, addresses: [address])
                 }
             }

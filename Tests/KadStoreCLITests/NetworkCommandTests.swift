@@ -92,7 +92,8 @@ struct NetworkCommandTests {
         #expect(late.status == 3 && late.messages.contains("--timeout"), "\(late.messages)")
         let waiting = try Command.start(
             [
-                "get", "/test/x", "--accept", "test", "--db", "b.db", "--bootstrap", node.address, "--log-level", "info",
+                "get", "/test/x", "--accept", "test", "--db", "b.db", "--bootstrap", node.address, "--log-level",
+                "info",
             ], folder: nodes.scratch.folder)
         while try !waiting.messages.contains("node started"), waiting.isRunning { usleep(20_000) }
         kill(waiting.identifier, SIGINT)
@@ -111,7 +112,9 @@ struct NetworkCommandTests {
         // One stands still: whoever asks it waits.
         let still = network[5]
         kill(still.process.identifier, SIGSTOP)
-        let arguments = ["crawl", "--db", "net.db", "--scope", "private", "--parallel", "1", "--bootstrap", network[0].address]
+        let arguments = [
+            "crawl", "--db", "net.db", "--scope", "private", "--parallel", "1", "--bootstrap", network[0].address,
+        ]
         let first = try Command.start(arguments, folder: nodes.scratch.folder)
         let path = nodes.scratch.path("net.db")
         var seen: [Key: Instant] = [:]
@@ -122,7 +125,8 @@ struct NetworkCommandTests {
             guard let store = try? await Store.open(path, mode: .readOnly) else { continue }
             let visited = try store.runningCrawl()?.visited ?? 0
             if visited > 0, visited == last {
-                for record in try store.peers(after: nil, limit: 100).peers where try store.visit(of: record.key) != nil {
+                for record in try store.peers(after: nil, limit: 100).peers where try store.visit(of: record.key) != nil
+                {
                     seen[record.key] = record.lastOK
                 }
             }

@@ -31,7 +31,8 @@ struct NetworkInputTests {
 
     @Test("the key of what is provided is a CID's multihash, or text as it is")
     func contentKeys() throws {
-        let hash = try ContentKey.content("0x1220c3c4733ec8affd06cf9e9ff50ffc6bcd2ec85a6170004bb709669c31de94391a").bytes
+        let hash = try ContentKey.content("0x1220c3c4733ec8affd06cf9e9ff50ffc6bcd2ec85a6170004bb709669c31de94391a")
+            .bytes
         #expect(try ContentKey.content("QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR").bytes == hash)
         #expect(try ContentKey.content("bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi").bytes == hash)
         #expect(try ContentKey.content("hello").bytes == Array("hello".utf8))
@@ -57,7 +58,8 @@ struct NetworkInputTests {
         let at = Instant(milliseconds: 1_700_000_000_250)
         var lines = LogLines(.text, level: .info)
         lines.terminal = Terminal(isInteractive: false, hasColor: false, isUnicode: true, width: nil)
-        let text = lines.line(.warning, "peer dropped", [("agent", Samples.hostileAgent), ("n", "2"), ("e", "")], at: at)
+        let pairs = [("agent", Samples.hostileAgent), ("n", "2"), ("e", "")]
+        let text = lines.line(.warning, "peer dropped", pairs, at: at)
         #expect(text.hasPrefix("2023-11-14T22:13:20.250Z warning peer dropped agent=\"kubo\\u{1b}[2J"))
         #expect(text.hasSuffix(" n=2 e=\"\""))
         #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x9b && $0.value != 0x202e })

@@ -15,7 +15,9 @@ struct NodeCommandTests {
         return try result.json()["peers"] as? Int ?? 0
     }
 
-    @Test("creates store and key, tells where it listens, and ends cleanly when it is told to", arguments: [SIGTERM, SIGINT])
+    @Test(
+        "creates store and key, tells where it listens, and ends cleanly when it is told to",
+        arguments: [SIGTERM, SIGINT])
     func life(signal: Int32) throws {
         let nodes = Nodes()
         let first = try nodes.start("a.db")
@@ -88,7 +90,8 @@ struct NodeCommandTests {
         #expect(url.hasPrefix("http://127.0.0.1:") && url.hasSuffix("/metrics"))
         _ = try Nodes.event("ready", of: second.process)
         var samples = try WebPage.metrics(url)
-        while samples["kadstore_calls_total{outcome=\"answered\"}"] ?? 0 < 1 || samples["kadstore_table_contacts"] != 1 {
+        while samples["kadstore_calls_total{outcome=\"answered\"}"] ?? 0 < 1 || samples["kadstore_table_contacts"] != 1
+        {
             usleep(50_000)
             samples = try WebPage.metrics(url)
         }

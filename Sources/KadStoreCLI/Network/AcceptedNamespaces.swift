@@ -10,7 +10,7 @@ enum AcceptedNamespaces {
                 throw ValidationError("--accept takes the name of a namespace, without slashes.")
             }
             guard ![PublicKeyRecordValidator.namespace, IPNSRecordValidator.namespace].contains(name) else {
-                throw ValidationError("Values under /\(name)/ are taken when they are valid, and are not taken otherwise.")
+                throw ValidationError("Values under /\(name)/ are taken when they are valid, and not otherwise.")
             }
         }
     }

@@ -22,11 +22,12 @@ struct NodeRun: Sendable {
         let lines = command.log.lines(default: .info)
         let registry = command.metrics.map { _ in PrometheusRegistry() }
         if let registry { MetricsSystem.bootstrap(registry) }
-        let last = try await command.database.usingLibp2p(creating: command.scope ?? .public, expecting: command.scope) {
+        let last = try await command.database.usingLibp2p(creating: command.scope ?? .public, expecting: command.scope)
+        {
             try await serve($0, bootstrap, lines, registry)
         }
         // Everything is written, and the file closed.
-        try command.output.isJSON ? Self.printLine(last.json("stopped").text) : ()
+        if command.output.isJSON { try Self.printLine(last.json("stopped").text) }
     }
 
     private func serve(
@@ -36,7 +37,8 @@ struct NodeRun: Sendable {
         let keys = try IdentityFile.loadOrCreate(path)
         try IdentityFile.warn(keys.peerID, with: path, in: store)
         let swarm = Swarm(
-            keys: keys, configuration: .kadstore(store, announcing: command.announce.map(\.address)), logger: lines.logger("kadstore.swarm"))
+            keys: keys, configuration: .kadstore(store, announcing: command.announce.map(\.address)),
+            logger: lines.logger("kadstore.swarm"))
         do {
             let transport = Libp2pTransport(swarm: swarm)
             let node = try await KadNode(
