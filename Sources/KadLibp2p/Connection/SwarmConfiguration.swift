@@ -37,8 +37,8 @@ public struct SwarmConfiguration: Sendable {
     /// Bytes that have come over one connection and that nobody has read yet, beyond which its socket is left alone. The
     /// multiplexer resets streams that bring more than twice of it.
     public var unreadLimit = 2 << 20
-    /// Bytes that wait to be sent on one connection, beyond which nothing more is read from it: every byte read may make
-    /// us answer.
+    /// Bytes that wait to be sent on one connection beyond what its users write, beyond which nothing more is read from it:
+    /// every byte read may make us answer.
     public var unsentLimit = 1 << 20
 
     public init() {}
