@@ -24,6 +24,9 @@ extension KadNode {
                 task.cancel()
                 ending[id] = task
             case .event(let id, let event): tell(id, event)
+            case .outcome(let id, let outcome): tell(id, outcome)
+            case .publish(let publication): publishAgain(publication)
+            case .sweep(let now): sweep(at: now)
             case .wake(let uptime): wake(at: uptime)
             case .bootstrap:
                 logger.info("asking bootstrap peers", metadata: ["count": "\(bootstrap.count)"])
@@ -31,6 +34,7 @@ extension KadNode {
             case .note(let note):
                 metrics.note(note)
                 log(note)
+                if case .warmStartFinished = note { warmth.end(isWarm: true) }
             }
         }
         metrics.state(inFlight: calls.count + ending.count, contacts: engine.table.count)
@@ -93,6 +97,20 @@ extension KadNode {
                 return
             }
             await self?.tick()
+        }
+    }
+
+    /// Expired values and providers give their room back.
+    private func sweep(at now: Instant) {
+        runErrand { node in
+            do throws(StoreError) {
+                let report = try await node.store.sweepValues(at: now)
+                guard report.removed > 0 else { return }
+                node.logger.debug("expired content dropped", metadata: ["count": "\(report.removed)"])
+            } catch {
+                if case .interrupted = error { return }
+                node.logger.error("dropping expired content failed", metadata: ["error": "\(error)"])
+            }
         }
     }
 

@@ -11,6 +11,7 @@ extension NodeEngine {
             ages: ages, configuration: configuration.refresh, at: uptime, using: &generator)
         upkeep.revalidation = Revalidation(
             configuration: configuration.revalidation, at: uptime, using: &generator)
+        resumePublishing()
     }
 
     func tickUpkeep() {
@@ -23,12 +24,17 @@ extension NodeEngine {
         tickRefresh()
         tickRevalidation()
         tickSweep()
+        tickPublishing()
     }
 
     // MARK: What only memory holds
 
     /// Buckets, witnesses and, at the end of a life or before a flush, the mark of time.
     func recordState(isFinal: Bool) {
+        if configuration.isGuest {
+            upkeep.changedBuckets = []
+            upkeep.witnessesChanged = false
+        }
         for index in upkeep.changedBuckets.sorted() {
             guard let snapshot = table.snapshot(ofBucket: index) else {
                 upkeep.changedBuckets.remove(index)
@@ -53,9 +59,12 @@ extension NodeEngine {
         noticeForeignCommits()
     }
 
-    /// What another process has changed: a failure that it forgave must not be counted later.
+    /// What another process has changed: a failure that it forgave must not be counted later, and what it published is to be
+    /// told again.
     private func noticeForeignCommits() {
         guard configuration.usesHistory, upkeep.sweep.foreignCommits(of: store) else { return }
+        // A command beside this node may have published something.
+        if upkeep.refresh != nil { resumePublishing() }
         do {
             let stored = Set(try store.heldFailures().map(\.key))
             for held in outage.held where !stored.contains(held.key) { outage.forget(held.key) }

@@ -1,4 +1,5 @@
 import KadStore
+import Multiformats
 
 /// Limits and times of a ``Swarm``. The defaults suit a node of the public DHT on a small machine.
 public struct SwarmConfiguration: Sendable {
@@ -6,6 +7,8 @@ public struct SwarmConfiguration: Sendable {
     public var scope = Scope.public
     /// What identify tells of the software.
     public var agent = "kadstore"
+    /// Where others are told that the node is, beside where it listens: behind a router it knows that from nobody else.
+    public var announced: [Multiaddr] = []
 
     /// How long a connection may take from the first packet until it is secured and multiplexed: all of it, so that a peer
     /// which sends a byte a second gets no longer.
