@@ -1,0 +1,2 @@
+/// Which end of a connection this is.
+enum Role: Hashable, Sendable { case dialer, listener }
