@@ -11,29 +11,20 @@ import Musl
 import Darwin
 #endif
 
-/// Something that has to hold does not.
-struct Broken: Error, CustomStringConvertible {
-    let description: String
-
-    static func unless(_ holds: Bool, _ description: @autoclosure () -> String) throws(Broken) {
-        if !holds { throw Broken(description: description()) }
-    }
-}
-
 /// Text and binary forms of addresses and ids, and the files that peers come in.
 let formatTargets = [
-    Target(name: "multiaddr") { bytes in
+    FuzzTarget(name: "multiaddr") { bytes in
         if let address = try? Multiaddr(bytes: bytes) { try survives(address) }
         let text = bytes.withUnsafeBufferPointer { try? Multiaddr(utf8: $0) }
         if let text { try survives(text) }
     },
-    Target(name: "peer-id") { bytes in
+    FuzzTarget(name: "peer-id") { bytes in
         for encoding in PeerIDEncoding.allCases {
             guard let id = bytes.withUnsafeBufferPointer({ try? encoding.decode(utf8: $0) }) else { continue }
             try Broken.unless(try encoding.decode(encoding.encode(id)) == id, "an id changes on its way through text")
         }
     },
-    Target(name: "import", run: importFile),
+    FuzzTarget(name: "import", run: importFile),
 ]
 
 private func survives(_ address: Multiaddr) throws {

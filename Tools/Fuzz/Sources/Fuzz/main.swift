@@ -9,13 +9,7 @@ import Musl
 import Darwin
 #endif
 
-/// A target takes any bytes. What it throws is a fault as a trap is one.
-struct Target: Sendable {
-    let name: String
-    let run: @Sendable ([UInt8]) throws -> Void
-}
-
-let targets = formatTargets
+let targets = handshakeTargets + muxerTargets + messageTargets + formatTargets
 
 guard let name = CommandLine.arguments.dropFirst().first, let target = targets.first(where: { $0.name == name }) else {
     print("targets: \(targets.map(\.name).joined(separator: " "))")
