@@ -10,6 +10,9 @@ public enum Action: Hashable, Sendable {
     case cancel(CallID)
     /// Something to tell whoever runs the lookup.
     case event(LookupID, LookupEvent)
+    /// What became of a call that ``NodeEngine/ask(_:of:addresses:options:at:)`` made, told once: of what was answered, what
+    /// is believed.
+    case outcome(CallID, CallOutcome)
     /// Call ``NodeEngine/tick(at:)`` then, and not later because of another action. The latest one counts.
     case wake(Uptime)
     /// Too few peers are known: hand in bootstrap peers with ``NodeEngine/introduce(_:source:at:)``.
@@ -46,6 +49,8 @@ public enum LookupEvent: Hashable, Sendable {
     case queried(Peer)
     /// A peer answered, and named so many sound peers.
     case answered(Peer, named: Int, rttMicroseconds: Int64)
+    /// The answer of a peer, which was told just before, carried what was asked for.
+    case found(Peer, ReplyContent)
     /// A peer did not answer, or not rightly.
     case failed(Peer, FailureClass)
     /// A peer is among the k nearest that are known now.

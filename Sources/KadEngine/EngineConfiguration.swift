@@ -21,6 +21,8 @@ public struct EngineConfiguration: Sendable {
     public var usesHistory = true
     /// How long a question for life may take, in milliseconds: a peer that needs longer is no use to a lookup.
     public var pingMilliseconds: Int64 = 5_000
+    /// How long a single request outside of lookups may take, in milliseconds: libp2p's query timeout.
+    public var askMilliseconds: Int64 = 10_000
     /// How often marks of time, witnesses and changed buckets are recorded, in milliseconds.
     public var recordMilliseconds: Int64 = 1_000
     /// How often the mark of time is recorded: what a crash may take of the time that was online.
@@ -35,6 +37,35 @@ public struct EngineConfiguration: Sendable {
 public struct LookupOptions: Sendable {
     /// Overrides ``EngineConfiguration/lookup``.
     public var configuration: Lookup.Configuration?
+    /// What the peers on the way are asked for.
+    public var asking: LookupSubject
 
-    public init(configuration: Lookup.Configuration? = nil) { self.configuration = configuration }
+    public init(configuration: Lookup.Configuration? = nil, asking: LookupSubject = .peers) {
+        self.configuration = configuration
+        self.asking = asking
+    }
+}
+
+/// What a lookup asks each peer for, beside the peers that it knows nearest to the target. What a peer has of it comes as
+/// ``LookupEvent/found(_:_:)``.
+public enum LookupSubject: Hashable, Sendable {
+    /// Nothing else.
+    case peers
+    /// The value under the target's preimage.
+    case value
+    /// Who provides the target's preimage.
+    case providers
+}
+
+/// What one single request may have of its own.
+public struct AskOptions: Sendable {
+    /// Whether the peer is dialled in spite of its backoff. What comes of it counts as ever.
+    public var insists: Bool
+    /// Overrides ``EngineConfiguration/askMilliseconds``.
+    public var milliseconds: Int64?
+
+    public init(insists: Bool = false, milliseconds: Int64? = nil) {
+        self.insists = insists
+        self.milliseconds = milliseconds
+    }
 }

@@ -24,6 +24,7 @@ extension KadNode {
                 task.cancel()
                 ending[id] = task
             case .event(let id, let event): tell(id, event)
+            case .outcome(let id, let outcome): tell(id, outcome)
             case .wake(let uptime): wake(at: uptime)
             case .bootstrap:
                 logger.info("asking bootstrap peers", metadata: ["count": "\(bootstrap.count)"])

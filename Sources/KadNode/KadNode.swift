@@ -30,6 +30,8 @@ public actor KadNode: Service {
     /// Cancelled calls whose transports have not returned yet.
     var ending: [CallID: Task<Void, Never>] = [:]
     var lookups: [LookupID: AsyncStream<LookupEvent>.Continuation] = [:]
+    /// Who waits for the outcome of a call of its own.
+    var asks: [CallID: CheckedContinuation<CallOutcome, Never>] = [:]
     var timer: Task<Void, Never>?
     /// Waits, at the end, for the calls that were cancelled.
     var whenEnded: CheckedContinuation<Void, Never>?
@@ -104,6 +106,7 @@ public actor KadNode: Service {
         timer?.cancel()
         for continuation in lookups.values { continuation.finish() }
         lookups = [:]
+        giveUpAsks()
         for (id, call) in calls {
             call.cancel()
             ending[id] = call

@@ -93,6 +93,7 @@ extension Collection where Element == LookupEvent {
                 let isFirst = ended.insert(peer.key).inserted
                 #expect(isFirst && queried.contains(peer.key) && failureClass == .timeout)
             case .closer: break
+            case .found: Issue.record("content that nobody asked for")
             case .finished: Issue.record("two ends")
             }
         }

@@ -33,6 +33,7 @@ final class World {
 
     private(set) var calls: [(at: Uptime, id: CallID, call: Call)] = []
     private(set) var events: [LookupID: [LookupEvent]] = [:]
+    private(set) var outcomes: [CallID: CallOutcome] = [:]
     private(set) var notes: [Note] = []
     private(set) var bootstraps = 0
     /// Every call that was made, in order.
@@ -87,6 +88,8 @@ final class World {
                 if let delay { calls.append((uptime.advanced(byMilliseconds: delay), id, call)) }
             case .cancel(let id): calls.removeAll { $0.id == id }
             case .event(let id, let event): events[id, default: []].append(event)
+            case .outcome(let id, let outcome):
+                if outcomes.updateValue(outcome, forKey: id) != nil { Issue.record("two outcomes of one call") }
             case .wake(let wake): wakeAt = wake
             case .bootstrap: bootstraps += 1
             case .note(let note): notes.append(note)

@@ -217,19 +217,19 @@ struct Devp2pTests {
         var generator = SeededGenerator(seed: seed)
         for edge in [0, -1, 1, 951_782_400_000, 1_709_164_799_999, -62_135_596_800_000, 253_402_300_799_999] as [Int64]
         {
-            #expect(read(Timestamp.rfc3339(Instant(milliseconds: edge))) == edge)
+            #expect(read(Instant(milliseconds: edge).rfc3339) == edge)
         }
         for _ in 0..<2_000 {
             let stamp = Int64.random(in: -62_135_596_800_000..<253_402_300_800_000, using: &generator)
-            #expect(read(Timestamp.rfc3339(Instant(milliseconds: stamp))) == stamp, "seed \(seed)")
+            #expect(read(Instant(milliseconds: stamp).rfc3339) == stamp, "seed \(seed)")
         }
-        #expect(Timestamp.rfc3339(Instant(milliseconds: 1_795_168_800_050)) == "2026-11-20T10:00:00.050Z")
-        #expect(Timestamp.rfc3339(Instant(milliseconds: .max)) == nil)
-        #expect(Timestamp.rfc3339(Instant(milliseconds: .min)) == nil)
+        #expect(Instant(milliseconds: 1_795_168_800_050).rfc3339 == "2026-11-20T10:00:00.050Z")
+        #expect(Instant(milliseconds: .max).rfc3339 == nil)
+        #expect(Instant(milliseconds: .min).rfc3339 == nil)
     }
 
     private func read(_ text: String?) -> Int64? {
         var text = text ?? ""
-        return text.withUTF8 { Timestamp.parse(rfc3339: $0)?.milliseconds }
+        return text.withUTF8 { Instant(rfc3339: $0)?.milliseconds }
     }
 }

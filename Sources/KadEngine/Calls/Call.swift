@@ -49,6 +49,9 @@ public struct LookupTarget: Hashable, Sendable {
 
     /// A peer's id as a target.
     public init(_ peer: Peer) { self.init(key: peer.key, preimage: Array(peer.id.bytes)) }
+
+    /// What stands for the target on the wire: the bytes whose key it is, or the key itself.
+    var wireBytes: [UInt8] { preimage ?? key.bytes() }
 }
 
 /// Names a call until its outcome is reported.

@@ -7,15 +7,19 @@ extension NodeEngine {
     /// crash in the middle of it leaves the peer waiting, not wedged.
     func admit(_ record: PeerRecord) -> [Multiaddr]? {
         let addresses = dialable(record)
-        guard !addresses.isEmpty else { return nil }
-        guard configuration.usesHistory, var backoff = current(record) else { return addresses }
+        return addresses.isEmpty || !isAdmitted(record) ? nil : addresses
+    }
+
+    /// Whether a peer's backoff lets it be dialled now.
+    func isAdmitted(_ record: PeerRecord) -> Bool {
+        guard configuration.usesHistory, var backoff = current(record) else { return true }
         switch backoff.dialVerdict(at: now, policy: configuration.failures) {
-        case .allowed: return addresses
+        case .allowed: return true
         case .trial:
-            guard backoff.grantTrial(at: now, policy: configuration.failures, using: &generator) else { return nil }
+            guard backoff.grantTrial(at: now, policy: configuration.failures, using: &generator) else { return false }
             remember(backoff, of: record.peer)
-            return addresses
-        case .waiting, .breakerOpen, .trialUnderWay: return nil
+            return true
+        case .waiting, .breakerOpen, .trialUnderWay: return false
         }
     }
 
@@ -31,16 +35,18 @@ extension NodeEngine {
     }
 
     /// Makes a call. While our own machine is what fails, it waits.
+    @discardableResult
     func call(
         _ peer: Peer, at addresses: [Multiaddr], _ request: Request, for purpose: OpenCall.Purpose,
         until deadline: Uptime, lane: ProbePacer.Lane? = nil
-    ) {
+    ) -> CallID {
         var open = OpenCall(
             id: calls.nextID(), peer: peer, addresses: addresses, request: request, purpose: purpose,
             deadline: deadline, lane: lane)
         if let until = throttle.until, until > uptime { open.retryAt = until }
         calls.insert(open)
         if open.retryAt == nil { send(open) }
+        return open.id
     }
 
     private func send(_ open: OpenCall) {
@@ -110,28 +116,32 @@ extension NodeEngine {
     private func finish(_ id: CallID, _ outcome: CallOutcome) {
         guard let open = forget(id) else { return }
         switch outcome {
-        case .answered(let address, let rtt, let named, _):
-            let reply = screen.screen(named, from: open.peer)
+        case .answered(let address, let rtt, let named, let content):
+            let reply = screen.screen(named, content, from: open.peer)
             if let fault = reply.fault {
                 actions.append(.note(.badReply(open.peer, fault)))
                 return fail(open, .badResponse, at: address)
             }
-            succeed(open, from: address, rtt: max(0, rtt), naming: reply.named)
+            succeed(open, from: address, rtt: max(0, rtt), with: reply)
         case .failed(let failureClass, let address):
             fail(open, failureClass, at: address)
         }
     }
 
     private func succeed(
-        _ open: OpenCall, from address: Multiaddr?, rtt: Int64, naming named: [ReplyScreen.Named]
+        _ open: OpenCall, from address: Multiaddr?, rtt: Int64, with reply: ReplyScreen.Screened
     ) {
         throttle.succeeded()
         answers += 1
         population.observe(rtt)
         charge(answerOf: open.peer, from: address, rtt: rtt)
-        learn(named, from: open.peer)
+        learn(reply.named, from: open.peer)
         switch open.purpose {
-        case .lookup(let id): lookupAnswered(id, open.peer, rtt, named)
+        case .lookup(let id): lookupAnswered(id, open.peer, rtt, reply)
+        case .direct:
+            let named = reply.named.map { NamedPeer(id: Array($0.peer.id.bytes), addresses: $0.addresses) }
+            tell(
+                open.id, .answered(address: address, rttMicroseconds: rtt, named: named, content: reply.content))
         case .canary: carryOut(outage.canary(answered: true, at: now))
         case .warmStart, .contact, .redial: break
         }
@@ -144,6 +154,7 @@ extension NodeEngine {
         switch open.purpose {
         case .canary: carryOut(outage.canary(answered: false, at: now))
         case .lookup(let id): lookupFailed(id, open.peer, failureClass)
+        case .direct: tell(open.id, .failed(failureClass, address: address))
         case .warmStart, .contact, .redial: break
         }
         warmStartFailed(open.peer.key)

@@ -6,6 +6,8 @@ import Multiformats
 struct OpenCall {
     enum Purpose: Hashable {
         case lookup(LookupID)
+        /// Somebody who asked this one peer.
+        case direct
         /// Of the warm start's plan.
         case warmStart
         /// The table, or its upkeep, wants to know whether a contact lives.

@@ -3,7 +3,7 @@ import Kademlia
 import Multiformats
 
 /// What made an answer unacceptable.
-public enum ReplyFault: Hashable, Sendable {
+public enum ReplyFault: Error, Hashable, Sendable {
     /// It names more peers than any honest answer does.
     case tooManyPeers(Int)
     /// An id that is none of this network.
@@ -12,6 +12,8 @@ public enum ReplyFault: Hashable, Sendable {
     case contradictoryKey
     /// More of it had to be refused than could be kept: duplicates, the asker, addresses that nobody may be sent to.
     case mostlyRefused(kept: Int, refused: Int)
+    /// A value that may not stand under its key.
+    case invalidValue
 }
 
 /// Decides what of an answer is believed. What is wrong is charged to the sender, never to those it names: anyone can
@@ -20,6 +22,9 @@ public struct ReplyScreen: Sendable {
     public struct Limits: Hashable, Sendable {
         /// The most peers that an answer may name: twice Kademlia's k. Honest ones send at most k.
         public var peers = 40
+        /// The most providers that are kept of an answer; others are passed over, for how many provide a key is not up to
+        /// who answers.
+        public var providers = 128
         /// The most addresses that are kept of one named peer.
         public var addressesPerPeer = 16
         /// The most named peers at one endpoint: more would turn lookups into a flood on whoever is there.
@@ -38,6 +43,8 @@ public struct ReplyScreen: Sendable {
 
     public struct Screened: Sendable {
         public var named: [Named] = []
+        /// Of providers those whose ids are sound, each once, with the addresses that one may be sent to.
+        public var content = ReplyContent.none
         public var refused = 0
         public var fault: ReplyFault?
     }
@@ -45,6 +52,40 @@ public struct ReplyScreen: Sendable {
     let limits: Limits
     let store: Store
     let localKey: Key
+
+    /// An answer as a whole: one fault in it, and nothing of it is believed.
+    func screen(_ reply: [NamedPeer], _ content: ReplyContent, from sender: Peer) -> Screened {
+        var result = screen(reply, from: sender)
+        guard result.fault == nil else { return result }
+        switch content {
+        case .none: break
+        case .value: result.content = content
+        case .providers(let providers):
+            switch screen(providers: providers) {
+            case .success(let kept): result.content = .providers(kept)
+            case .failure(let fault):
+                result.fault = fault
+                result.named = []
+            }
+        }
+        return result
+    }
+
+    /// Providers are held to less than peers that are to be asked: who answers must be among them when it provides the key
+    /// itself, and so may we. One without an address is kept, since its id can be searched for.
+    ///
+    /// - Complexity: O(providers), bounded by ``Limits/providers``.
+    private func screen(providers: [NamedPeer]) -> Result<[NamedPeer], ReplyFault> {
+        var ids: Set<PeerID> = []
+        var places: [Place: Int] = [:]
+        var kept: [NamedPeer] = []
+        for entry in providers.prefix(limits.providers) {
+            guard let id = PeerID(entry.id), store.network.idEncoding.admits(id) else { return .failure(.malformedID) }
+            guard ids.insert(id).inserted else { continue }
+            kept.append(NamedPeer(id: entry.id, addresses: admissible(entry.addresses, &places)))
+        }
+        return .success(kept)
+    }
 
     /// - Parameter sender: whose answer it is. That it names itself is refused, not held against it: it is the right
     ///   answer to a search for the sender.

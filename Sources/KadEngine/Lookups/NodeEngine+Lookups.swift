@@ -13,7 +13,17 @@ struct RunningLookup {
 
     var lookup: Lookup
     let target: LookupTarget
+    let asking: LookupSubject
     let purpose: Purpose
+
+    /// What each peer on the way is asked.
+    var request: Request {
+        switch asking {
+        case .peers: .findNode(target)
+        case .value: .getValue(target.wireBytes)
+        case .providers: .getProviders(target.wireBytes)
+        }
+    }
 }
 
 extension NodeEngine {
@@ -24,7 +34,8 @@ extension NodeEngine {
     ) -> (LookupID, [Action]) {
         var id = LookupID(number: 0)
         let actions = handle(time) {
-            id = beginLookup(target, options.configuration ?? configuration.lookup, for: .caller)
+            id = beginLookup(
+                target, options.configuration ?? configuration.lookup, asking: options.asking, for: .caller)
         }
         return (id, actions)
     }
@@ -36,14 +47,15 @@ extension NodeEngine {
 
     @discardableResult
     func beginLookup(
-        _ target: LookupTarget, _ configuration: Lookup.Configuration, for purpose: RunningLookup.Purpose
+        _ target: LookupTarget, _ configuration: Lookup.Configuration, asking: LookupSubject = .peers,
+        for purpose: RunningLookup.Purpose
     ) -> LookupID {
         lastLookup += 1
         let id = LookupID(number: lastLookup)
         let lookup = Lookup(
             target: target.key, localKey: identity.peer.key, configuration: configuration,
             population: population.estimate)
-        lookups[id] = RunningLookup(lookup: lookup, target: target, purpose: purpose)
+        lookups[id] = RunningLookup(lookup: lookup, target: target, asking: asking, purpose: purpose)
         carryOut(lookups[id]?.lookup.start(at: uptime), for: id)
         return id
     }
@@ -57,9 +69,11 @@ extension NodeEngine {
         for id in due { carryOut(lookups[id]?.lookup.tick(at: uptime), for: id) }
     }
 
-    func lookupAnswered(_ id: LookupID, _ peer: Peer, _ rtt: Int64, _ named: [ReplyScreen.Named]) {
+    func lookupAnswered(_ id: LookupID, _ peer: Peer, _ rtt: Int64, _ reply: ReplyScreen.Screened) {
         guard lookups[id] != nil else { return }
+        let named = reply.named
         tell(id, .answered(peer, named: named.count, rttMicroseconds: rtt))
+        if reply.content != .none { tell(id, .found(peer, reply.content)) }
         // A node that has just started learns in its first lookup how long to wait for strangers.
         lookups[id]?.lookup.population = population.estimate
         let peers = Dictionary(named.map { ($0.peer.key, $0.peer) }) { first, _ in first }
@@ -99,14 +113,14 @@ extension NodeEngine {
 
     private func query(_ key: Key, for id: LookupID) -> [Lookup.Directive] {
         // A lookup that ended while the peers before this one were passed over wants nobody any more.
-        guard lookups[id]?.lookup.isAwaiting(key) == true, let target = lookups[id]?.target else { return [] }
+        guard lookups[id]?.lookup.isAwaiting(key) == true, let request = lookups[id]?.request else { return [] }
         guard let record = recall(key), let addresses = admit(record) else {
             return lookups[id]?.lookup.skipped(key, at: uptime) ?? []
         }
         let known = configuration.usesHistory ? record.rtt : nil
         guard let times = lookups[id]?.lookup.dispatched(key, rtt: known, at: uptime) else { return [] }
         tell(id, .queried(record.peer))
-        call(record.peer, at: addresses, .findNode(target), for: .lookup(id), until: times.deadline)
+        call(record.peer, at: addresses, request, for: .lookup(id), until: times.deadline)
         return []
     }
 

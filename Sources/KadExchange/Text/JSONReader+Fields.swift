@@ -126,7 +126,7 @@ extension JSONReader {
 
     /// A date and time (RFC 3339).
     mutating func stamp(_ name: String) throws(RejectionReason) -> Instant {
-        let stamp = try text(name).withUTF8 { Timestamp.parse(rfc3339: $0) }
+        let stamp = try text(name).withUTF8 { Instant(rfc3339: $0) }
         guard let stamp else { throw .wrongType(name, expected: "a date and time (RFC 3339)") }
         return stamp
     }

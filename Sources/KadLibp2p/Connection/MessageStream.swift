@@ -6,6 +6,8 @@ public protocol MessageStream: Sendable {
     var remote: PeerID { get }
     /// Where the other end is.
     var remoteAddress: Multiaddr { get }
+    /// Whether this node dialled the connection. Only then ``remoteAddress`` is where the other end can be reached.
+    var isOutbound: Bool { get }
     /// - Returns: some bytes, at least one; nil when the other end will send no more.
     func read() async throws(ConnectionError) -> ByteBuffer?
     /// Waits until the bytes are on their way: the other end's window and this connection's buffers set the pace.
@@ -14,8 +16,4 @@ public protocol MessageStream: Sendable {
     func closeWriting() async
     /// Ends it at once, in both directions. Harmless on one that has ended.
     func reset()
-}
-
-/// Why a dial, a connection or a stream failed.
-public struct ConnectionError: Error, Hashable, Sendable {
 }

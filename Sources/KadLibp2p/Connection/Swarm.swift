@@ -12,5 +12,5 @@ public final class Swarm: Sendable {
     /// - Parameter addresses: tried in their order, the first that works is taken.
     public func stream(
         to peer: PeerID, at addresses: [Multiaddr], speaking protocols: [String]
-    ) async throws(ConnectionError) -> any MessageStream { throw ConnectionError() }
+    ) async throws(ConnectionError) -> any MessageStream { throw ConnectionError(.shutDown) }
 }

@@ -208,7 +208,7 @@ final class ObservedNode {
                 finished = LookupOutcome(
                     reason: reason, statistics: statistics, found: closest.map(\.peer.key), microseconds: 0)
                 for peer in closest { digest.add(peer.peer.key) }
-            case .event: break
+            case .event, .outcome: break
             case .wake(let uptime):
                 wake = uptime
                 queue.schedule(.wake(uptime, life: life), at: max(now, machine.time(of: uptime)))

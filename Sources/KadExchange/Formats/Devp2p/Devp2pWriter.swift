@@ -66,7 +66,7 @@ final class Devp2pWriter: FormatWriter {
 
     /// A time, where it is one that this form can write.
     private static func stamp(_ name: StaticString, _ stamp: Instant, _ output: inout [UInt8]) {
-        guard let text = Timestamp.rfc3339(stamp) else { return }
+        guard let text = stamp.rfc3339 else { return }
         Self.name(name, &output)
         output.append(UInt8(ascii: "\""))
         output.append(contentsOf: text.utf8)

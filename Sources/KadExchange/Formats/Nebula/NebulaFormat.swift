@@ -89,7 +89,7 @@ private struct Visit {
             let text = try reader.text("AgentVersion")
             agent = text.raw.isEmpty ? nil : try text.string()
         } else if name.equals("ConnectDuration") {
-            duration = try reader.text("ConnectDuration").withUTF8 { Timestamp.parse(goDuration: $0) }
+            duration = try reader.text("ConnectDuration").withUTF8 { GoDuration.microseconds($0) }
         } else if name.equals("VisitStartedAt") {
             startedAt = try reader.stamp("VisitStartedAt")
         } else if name.equals("VisitEndedAt") {

@@ -33,7 +33,7 @@ struct SwarmConnection {
             if word.equals("inbound") {
                 isInbound = true
             } else if !word.equals("outbound"), !word.equals("n/a") {
-                guard let duration = Timestamp.parse(goDuration: word) else {
+                guard let duration = GoDuration.microseconds(word) else {
                     throw .wrongType("what follows the address", expected: "a latency or direction")
                 }
                 latency = duration

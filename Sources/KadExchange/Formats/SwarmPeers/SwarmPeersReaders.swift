@@ -136,7 +136,7 @@ final class SwarmPeersDocumentReader: FormatReader {
     private static func latency(_ text: JSONReader.Text) throws(RejectionReason) -> Int64? {
         try text.withUTF8 { (utf8) throws(RejectionReason) in
             if utf8.isEmpty || utf8.equals("n/a") { return nil }
-            guard let duration = Timestamp.parse(goDuration: utf8) else {
+            guard let duration = GoDuration.microseconds(utf8) else {
                 throw .wrongType("Latency", expected: "a duration such as 12.3ms, or n/a")
             }
             return duration
