@@ -2,15 +2,18 @@ import Multiformats
 import NIOCore
 
 /// One stream of a connection, on which a protocol has been agreed.
+///
+/// Cancelling the task that waits in ``read()`` or ``write(_:)`` resets the stream; the wait ends at once.
 public protocol MessageStream: Sendable {
     var remote: PeerID { get }
     /// Where the other end is.
     var remoteAddress: Multiaddr { get }
-    /// Whether this node dialled the connection. Only then ``remoteAddress`` is where the other end can be reached.
-    var isOutbound: Bool { get }
+    /// One reader at a time.
+    ///
     /// - Returns: some bytes, at least one; nil when the other end will send no more.
     func read() async throws(ConnectionError) -> ByteBuffer?
-    /// Waits until the bytes are on their way: the other end's window and this connection's buffers set the pace.
+    /// Waits until the bytes are on their way: the other end's window and this connection's buffers set the pace. One writer
+    /// at a time.
     func write(_ bytes: ByteBuffer) async throws(ConnectionError)
     /// Says that no more will be sent.
     func closeWriting() async

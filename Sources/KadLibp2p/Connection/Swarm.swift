@@ -1,16 +1,241 @@
+import Kademlia
+import Logging
 import Multiformats
+import NIOCore
+import NIOPosix
+import Synchronization
 
 /// All connections of a node: dials, listens, and hands streams out.
+///
+///     let swarm = Swarm(keys: try KeyPair())
+///     swarm.handle("/echo/1.0.0") { stream in
+///         while let bytes = try await stream.read() { try await stream.write(bytes) }
+///     }
+///     try await swarm.listen(on: [Multiaddr("/ip4/127.0.0.1/tcp/0")])
+///     let stream = try await swarm.stream(to: peer, at: addresses, speaking: ["/echo/1.0.0"])
+///
+/// TCP, Noise, Yamux. Connections are shared by all streams of a peer, whoever dialled, and closed when idle. Identify and
+/// ping are served and used without further ado.
 public final class Swarm: Sendable {
-    /// Serves one protocol: called for each stream that another node opens with it. The stream is reset when it throws.
+    /// Serves one protocol: called for each stream that another node opens with it. The stream is reset when it throws, and
+    /// closed when it returns.
     public typealias StreamHandler = @Sendable (any MessageStream) async throws -> Void
 
-    public init(keys: KeyPair) {}
+    public let keys: KeyPair
+    public let configuration: SwarmConfiguration
+
+    let group: any EventLoopGroup
+    let logger: Logger
+    let metrics = SwarmMetrics()
+    let state: Mutex<State>
+
+    struct State {
+        var table: ConnectionTable
+        var handlers: [String: @Sendable (ConnectionStream) async throws -> Void] = [:]
+        var dials: [PeerID: SharedDial] = [:]
+        var listeners: [Listener] = []
+        /// The channels of all connections, secured or not, by number: until they are closed.
+        var channels: [UInt64: any Channel] = [:]
+        /// What runs for streams and connections: a shutdown cancels it.
+        var tasks: [UInt64: Task<Void, Never>] = [:]
+        /// Streams that are served, by peer.
+        var served: [PeerID: Int] = [:]
+        var servedCount = 0
+        var identified: [@Sendable (IdentifiedPeer) -> Void] = []
+        var connected: [@Sendable (ConnectedPeer) -> Void] = []
+        /// Those that wait for the shutdown's end.
+        var waiting: [CheckedContinuation<Void, Never>] = []
+        var isShutDown = false
+        private var lastNumber: UInt64 = 0
+
+        init(table: ConnectionTable) { self.table = table }
+
+        mutating func nextNumber() -> UInt64 {
+            lastNumber += 1
+            return lastNumber
+        }
+
+        var isEmpty: Bool { channels.isEmpty && tasks.isEmpty && listeners.isEmpty }
+    }
+
+    struct Listener {
+        let channel: any Channel
+        let address: Multiaddr
+    }
+
+    /// - Parameters:
+    ///   - keys: the node's own.
+    ///   - group: the event loops; shut down by whoever made it, after ``shutdown()`` has returned.
+    ///   - logger: silent when none is handed in.
+    public init(
+        keys: KeyPair, configuration: SwarmConfiguration = SwarmConfiguration(),
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger? = nil
+    ) {
+        self.keys = keys
+        self.configuration = configuration
+        self.group = group
+        self.logger = logger ?? Logger(label: "kadstore.swarm") { _ in SwiftLogNoOpLogHandler() }
+        let limits = ConnectionTable.Limits(
+            connections: configuration.connectionLimit,
+            perAddress: configuration.scope == .public ? configuration.connectionsPerAddress : nil,
+            pendingHandshakes: configuration.pendingHandshakeLimit)
+        state = Mutex(State(table: ConnectionTable(limits: limits)))
+        serveIdentify()
+        servePing()
+    }
+
+    deinit {
+        state.withLock { state in
+            for listener in state.listeners { listener.channel.close(promise: nil) }
+            for channel in state.channels.values { channel.close(promise: nil) }
+        }
+    }
+
+    public var peerID: PeerID { keys.peerID }
+
+    /// Secured connections.
+    public var connectionCount: Int { state.withLock { $0.table.count } }
+
+    /// The protocols that are served.
+    public var protocols: [String] { state.withLock { $0.handlers.keys.sorted() } }
+
+    /// Serves a protocol from now on, in place of what served it before.
+    public func handle(_ protocol: String, _ handler: @escaping StreamHandler) {
+        state.withLock { $0.handlers[`protocol`] = handler }
+    }
+
+    /// Serves a protocol of the swarm's own, which may know the connection.
+    func handleInternally(
+        _ protocol: String, _ handler: @escaping @Sendable (ConnectionStream) async throws -> Void
+    ) {
+        state.withLock { $0.handlers[`protocol`] = handler }
+    }
+
+    /// Calls `body` whenever a peer has said what it is: soon after a connection is made, and when it has changed. It must not
+    /// wait.
+    public func onIdentified(_ body: @escaping @Sendable (IdentifiedPeer) -> Void) {
+        state.withLock { $0.identified.append(body) }
+    }
+
+    /// Calls `body` whenever a connection is secured. It must not wait.
+    public func onConnected(_ body: @escaping @Sendable (ConnectedPeer) -> Void) {
+        state.withLock { $0.connected.append(body) }
+    }
 
     /// Opens a stream to a peer, over the connection that there is or a new one.
     ///
-    /// - Parameter addresses: tried in their order, the first that works is taken.
+    /// - Parameters:
+    ///   - addresses: tried in their order, the first that works is taken. Where there is a connection, they may be empty.
+    ///   - protocols: proposed in their order.
+    /// - Throws: ``ConnectionError`` with the address where one is to blame.
     public func stream(
         to peer: PeerID, at addresses: [Multiaddr], speaking protocols: [String]
-    ) async throws(ConnectionError) -> any MessageStream { throw ConnectionError(.shutDown) }
+    ) async throws(ConnectionError) -> any MessageStream {
+        // A connection that falls idle as it is chosen, or died unseen, is no reason to give up: the second one is new.
+        var stale: Connection?
+        while true {
+            let (connection, isNew) = try await connect(to: peer, at: addresses, except: stale)
+            do throws(ConnectionError) {
+                return try await open(on: connection, speaking: protocols)
+            } catch {
+                guard !isNew, stale == nil, error.isOfConnection, !addresses.isEmpty, !Task.isCancelled else {
+                    throw ConnectionError(error.reason, at: error.address ?? connection.remoteAddress)
+                }
+                state.withLock { $0.table.retire(connection) }
+                stale = connection
+            }
+        }
+    }
+
+    func open(
+        on connection: Connection, speaking protocols: [String]
+    ) async throws(ConnectionError) -> ConnectionStream {
+        let stream = try await connection.open()
+        _ = try await stream.agree(as: .dialer, on: protocols, within: configuration.negotiationTimeout)
+        metrics.openedStream()
+        return stream
+    }
+
+    // MARK: Connections' events
+
+    /// What a connection's handler reports. The swarm is held by nothing that it owns.
+    var events: ConnectionEvents {
+        ConnectionEvents(
+            established: { [weak self] in self?.established($0) ?? (self == nil ? ConnectionError(.shutDown) : nil) },
+            opened: { [weak self] in self?.opened($0) },
+            retired: { [weak self] connection in self?.state.withLock { $0.table.retire(connection) } },
+            closed: { [weak self] in self?.closed($0, $1, $2) },
+            streams: { [weak self] connection, count in
+                self?.state.withLock { $0.table.setStreams(count, of: connection) }
+            })
+    }
+
+    private func established(_ connection: Connection) -> ConnectionError? {
+        let (leaving, count, hooks) = state.withLock { state in
+            let leaving = state.isShutDown ? nil : state.table.insert(connection)
+            return (leaving, state.table.count, state.connected)
+        }
+        guard let leaving else {
+            metrics.refusedConnection()
+            return ConnectionError(.limit)
+        }
+        for other in leaving { other.close(.limit) }
+        metrics.established(connection.role)
+        metrics.state(connections: count)
+        logger.debug("connected", metadata: connection.metadata)
+        for hook in hooks { hook(ConnectedPeer(connection)) }
+        run { [weak self] in await self?.identify(connection) }
+        return nil
+    }
+
+    private func closed(_ number: UInt64, _ connection: Connection?, _ error: ConnectionError) {
+        let count = state.withLock { state in
+            state.table.abandon(number)
+            if let connection { state.table.remove(connection) }
+            return state.table.count
+        }
+        metrics.state(connections: count)
+        if let connection {
+            logger.debug("disconnected", metadata: connection.metadata.merging(error.metadata) { $1 })
+        } else {
+            metrics.failedHandshake(error.failureClass)
+            logger.debug("handshake failed", metadata: error.metadata)
+        }
+    }
+}
+
+/// A connection that has just been secured.
+public struct ConnectedPeer: Hashable, Sendable {
+    public let peer: PeerID
+    /// Where it is: as it was dialled, or where it came from.
+    public let address: Multiaddr
+    /// Whether this node dialled.
+    public let isDialled: Bool
+
+    init(_ connection: Connection) {
+        peer = connection.remote
+        address = connection.remoteAddress
+        isDialled = connection.role == .dialer
+    }
+}
+
+extension Swarm.State {
+    mutating func wakeIfEmpty() {
+        guard isShutDown, isEmpty else { return }
+        for continuation in waiting { continuation.resume() }
+        waiting = []
+    }
+}
+
+extension Connection {
+    var metadata: Logger.Metadata {
+        [
+            "peer": "\(PeerIDEncoding.libp2p.encode(remote))", "address": "\(remoteAddress)",
+            "direction": role == .dialer ? "out" : "in",
+        ]
+    }
+}
+
+extension ConnectionError {
+    var metadata: Logger.Metadata { ["reason": "\(self)", "class": "\(failureClass.name)"] }
 }

@@ -1,0 +1,324 @@
+import Crypto
+import Kademlia
+import Multiformats
+import NIOCore
+
+/// What a connection tells its swarm. Called on the event loop.
+struct ConnectionEvents: Sendable {
+    /// It is secured. The swarm may refuse it.
+    var established: @Sendable (Connection) -> ConnectionError?
+    /// The other end opened a stream.
+    var opened: @Sendable (ConnectionStream) -> Void
+    /// The other end takes no new streams.
+    var retired: @Sendable (Connection) -> Void
+    /// It is over; without a connection it has never been secured.
+    var closed: @Sendable (_ number: UInt64, Connection?, ConnectionError) -> Void
+    /// A stream was opened or closed: how many there are.
+    var streams: @Sendable (Connection, Int) -> Void
+}
+
+/// The shell around one connection's pure machines: moves bytes from the socket through ``ConnectionUpgrade``,
+/// ``SecureChannel`` and ``YamuxSession`` to the streams and back, and keeps their time. Confined to its event loop.
+final class ConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    struct Settings: Sendable {
+        var role: Role
+        var expected: PeerID?
+        var keys: KeyPair
+        var number: UInt64
+        /// Where the other end is said to be. An accepted connection's is taken from the socket.
+        var address: Multiaddr?
+        /// Of the whole handshake, and the dial before it.
+        var handshakeTimeout: Duration
+        var idleTimeout: Duration
+        var lingerTimeout: Duration
+        var unreadLimit: Int
+        var unsentLimit: Int
+        var muxer = YamuxSession.Configuration()
+    }
+
+    let settings: Settings
+    let events: ConnectionEvents
+    let metrics: SwarmMetrics
+    let eventLoop: any EventLoop
+
+    /// Exactly one of these two is there until the connection is over.
+    var upgrade: ConnectionUpgrade?
+    var session: YamuxSession?
+    var secure: SecureChannel?
+    var connection: Connection?
+    var context: ChannelHandlerContext?
+
+    /// Bytes from the socket behind the last whole message.
+    private var incoming = ByteBuffer()
+    /// Plaintext behind the last whole frame.
+    private var plaintext = ByteBuffer()
+    /// Frames that wait to be sealed.
+    var outgoing = ByteBuffer()
+    /// Sealed bytes that the socket has not taken.
+    private var unsentBytes = 0
+
+    var streams: [YamuxSession.StreamID: OpenStream] = [:]
+    /// Writes that wait for the socket, oldest first.
+    var waitingWrites = CircularBuffer<(stream: ConnectionStream, bytes: ByteBuffer)>()
+
+    private var isReading = true
+    private var isClosing = false
+    private var closedWith: ConnectionError?
+    private var deadline: Scheduled<Void>?
+    private var idle: Scheduled<Void>?
+    private var tick: (at: Uptime, task: Scheduled<Void>)?
+
+    /// How long a last word may take to leave: a peer that reads nothing does not keep the socket open.
+    private static let farewell = TimeAmount.seconds(1)
+
+    init(settings: Settings, events: ConnectionEvents, metrics: SwarmMetrics, eventLoop: any EventLoop) {
+        self.settings = settings
+        self.events = events
+        self.metrics = metrics
+        self.eventLoop = eventLoop
+        upgrade = ConnectionUpgrade(
+            role: settings.role, keys: settings.keys, expecting: settings.expected,
+            ephemeral: Curve25519.KeyAgreement.PrivateKey())
+    }
+
+    var now: Uptime { Uptime(milliseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds / 1_000_000)) }
+
+    /// Of this handler, for closures that run on its loop.
+    var bound: NIOLoopBound<ConnectionHandler> { NIOLoopBound(self, eventLoop: eventLoop) }
+
+    // MARK: The channel's side
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        deadline = after(settings.handshakeTimeout) { $0.finish(ConnectionError(.timedOut)) }
+        if context.channel.isActive { begin() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        finish(ConnectionError(.closedByPeer))
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin()
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        finish(ConnectionError(.closedByPeer))
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        finish(ConnectionError(ConnectionError.Reason(error)))
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        metrics.received(bytes.readableBytes)
+        guard closedWith == nil else { return }
+        if incoming.readableBytes == 0 { incoming = bytes } else { incoming.writeBuffer(&bytes) }
+        advance()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable, closedWith == nil { resumeWrites() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    // MARK: From bytes to streams
+
+    private func begin() {
+        guard upgrade != nil, closedWith == nil else { return }
+        do throws(UpgradeError) {
+            if let first = try upgrade?.begin() { send(first) }
+        } catch {
+            finish(ConnectionError(error))
+        }
+    }
+
+    private func advance() {
+        do throws(UpgradeError) {
+            if upgrade != nil { try negotiate() }
+            if session != nil { try receive() }
+        } catch {
+            finish(ConnectionError(error))
+        }
+        if incoming.readableBytes == 0 { incoming = ByteBuffer() } else { incoming.discardReadBytes() }
+    }
+
+    private func negotiate() throws(UpgradeError) {
+        guard let progress = try upgrade?.receive(&incoming) else { return }
+        if let bytes = progress.send { send(bytes) }
+        guard let established = progress.established else { return }
+        guard established.remote != settings.keys.peerID else { return finish(ConnectionError(.ourselves)) }
+        guard let address = settings.address ?? context?.channel.remoteAddress?.multiaddr else {
+            return finish(ConnectionError(.closedByPeer))
+        }
+        upgrade = nil
+        deadline?.cancel()
+        secure = established.channel
+        session = YamuxSession(role: settings.role, configuration: settings.muxer)
+        // What came behind the last message of the handshake is still in `incoming`, or handed back.
+        var rest = established.leftover
+        rest.writeBuffer(&incoming)
+        incoming = rest
+        plaintext = established.plaintext
+        let connection = Connection(
+            number: settings.number, role: settings.role, remote: established.remote,
+            remoteKey: established.remoteKey, remoteAddress: address, handler: bound)
+        self.connection = connection
+        if let refusal = events.established(connection) {
+            self.connection = nil
+            return finish(refusal)
+        }
+        countStreams()
+    }
+
+    private func receive() throws(UpgradeError) {
+        guard var opened = try secure?.open(&incoming) else { return }
+        if plaintext.readableBytes == 0 { plaintext = opened } else { plaintext.writeBuffer(&opened) }
+        let directives = session?.receive(&plaintext, at: now) ?? []
+        if plaintext.readableBytes == 0 { plaintext = ByteBuffer() } else { plaintext.discardReadBytes() }
+        perform(directives)
+    }
+
+    // MARK: To the socket
+
+    /// Seals what the session wants to send, and writes it: one flush for all that one event led to.
+    func flush() {
+        if outgoing.readableBytes > 0, secure != nil {
+            var sealed = ByteBuffer()
+            let clear = outgoing
+            outgoing = ByteBuffer()
+            do throws(UpgradeError) {
+                try secure?.seal(clear, into: &sealed)
+                send(sealed)
+            } catch {
+                finish(ConnectionError(error))
+            }
+        }
+        reschedule()
+        throttle()
+    }
+
+    private func send(_ bytes: ByteBuffer) {
+        guard let context, bytes.readableBytes > 0 else { return }
+        let count = bytes.readableBytes
+        unsentBytes += count
+        metrics.sent(count)
+        let handler = bound
+        context.writeAndFlush(wrapOutboundOut(bytes)).whenComplete { _ in
+            handler.value.unsentBytes -= count
+            handler.value.throttle()
+        }
+    }
+
+    /// Leaves the socket alone while too much has come that nobody reads, or too much waits to be sent.
+    private func throttle() {
+        guard let context, closedWith == nil, let unreadBytes = session?.buffered else { return }
+        // Once stopped, it begins again when half of it is gone.
+        let share = isReading ? 1 : 2
+        let shouldRead = unreadBytes <= settings.unreadLimit / share && unsentBytes <= settings.unsentLimit / share
+        guard shouldRead != isReading else { return }
+        isReading = shouldRead
+        context.channel.setOption(.autoRead, value: shouldRead).whenFailure { _ in }
+    }
+
+    // MARK: Time
+
+    private func after(
+        _ duration: Duration, _ body: @escaping @Sendable (ConnectionHandler) -> Void
+    ) -> Scheduled<Void> {
+        let handler = bound
+        return eventLoop.scheduleTask(in: TimeAmount(duration)) { body(handler.value) }
+    }
+
+    /// Wakes up when the session wants to be asked next.
+    private func reschedule() {
+        guard closedWith == nil, let next = session?.nextTick else {
+            tick?.task.cancel()
+            return tick = nil
+        }
+        // One that comes too early asks again.
+        if let tick, tick.at <= next { return }
+        tick?.task.cancel()
+        let handler = bound
+        let wait = TimeAmount.milliseconds(max(0, next.millisecondsSince(now)))
+        tick = (next, eventLoop.scheduleTask(in: wait) { handler.value.ticked() })
+    }
+
+    private func ticked() {
+        tick = nil
+        guard closedWith == nil else { return }
+        let now = now
+        guard let next = session?.nextTick, next <= now else { return reschedule() }
+        perform(session?.tick(at: now) ?? [])
+    }
+
+    /// Tells how many streams there are, and closes the connection when there have been none for long.
+    func countStreams() {
+        guard let connection, closedWith == nil else { return }
+        events.streams(connection, streams.count)
+        if !streams.isEmpty {
+            idle?.cancel()
+            idle = nil
+        } else if idle == nil {
+            idle = after(settings.idleTimeout) { $0.close(.cancelled) }
+        }
+    }
+
+    func linger(_ id: YamuxSession.StreamID) -> Scheduled<Void> { after(settings.lingerTimeout) { $0.reset(id) } }
+
+    // MARK: The end
+
+    /// Says goodbye, then ends the connection.
+    func close(_ reason: ConnectionError.Reason) {
+        guard closedWith == nil, !isClosing else { return }
+        isClosing = true
+        guard session != nil else { return finish(ConnectionError(reason)) }
+        perform(session?.goAway(at: now) ?? [])
+        finish(ConnectionError(reason))
+    }
+
+    /// Ends the connection, once: everybody who waits for anything of it is told.
+    func finish(_ error: ConnectionError) {
+        guard closedWith == nil else { return }
+        closedWith = error
+        deadline?.cancel()
+        idle?.cancel()
+        tick?.task.cancel()
+        tick = nil
+        waitingWrites.removeAll()
+        let ended = streams
+        streams = [:]
+        for stream in ended.values {
+            stream.linger?.cancel()
+            stream.user?.fail(error, keepingInbound: true)
+        }
+        events.closed(settings.number, connection, error)
+        connection = nil
+        upgrade = nil
+        session = nil
+        incoming = ByteBuffer()
+        plaintext = ByteBuffer()
+        shutSocket()
+    }
+
+    /// Closes the socket when what was written before is sent, or a moment later.
+    private func shutSocket() {
+        guard let context, context.channel.isActive, unsentBytes > 0 else {
+            context?.close(promise: nil)
+            return
+        }
+        let channel = context.channel
+        let forced = eventLoop.scheduleTask(in: Self.farewell) { channel.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
+            forced.cancel()
+            channel.close(promise: nil)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Kademlia
+import Multiformats
+import NIOCore
+
+/// Where a TCP connection goes, as a multiaddr says it.
+enum Endpoint: Hashable, Sendable {
+    case ip(IPAddress, port: UInt16)
+    case name(String, Family?, port: UInt16)
+
+    enum Family: Hashable, Sendable { case v4, v6 }
+
+    /// Reads `/ip4|ip6|dns|dns4|dns6/…/tcp/…`, with or without `/p2p/…` at the end; nil for everything else: other transports,
+    /// relays, zones, and `dnsaddr`, which takes TXT records.
+    init?(_ address: Multiaddr) {
+        var components = address.components
+        guard let host = components.next(), let transport = components.next(), transport.name == .tcp,
+            transport.value.count == 2
+        else { return nil }
+        if let last = components.next() {
+            guard last.name == .p2p, components.next() == nil else { return nil }
+        }
+        let port = transport.value.reduce(UInt16(0)) { $0 << 8 | UInt16($1) }
+        switch host.name {
+        case .ip4, .ip6:
+            guard let ip = IPAddress(bytes: host.value) else { return nil }
+            self = .ip(ip, port: port)
+        case .dns: self = .name(String(decoding: host.value, as: UTF8.self), nil, port: port)
+        case .dns4: self = .name(String(decoding: host.value, as: UTF8.self), .v4, port: port)
+        case .dns6: self = .name(String(decoding: host.value, as: UTF8.self), .v6, port: port)
+        default: return nil
+        }
+    }
+}
+
+extension IPAddress {
+    var family: Endpoint.Family {
+        switch self {
+        case .v4: .v4
+        case .v6: .v6
+        }
+    }
+
+    /// The address itself where IPv6 carries one of IPv4 (`::ffff:0:0/96`), as sockets of both families report it.
+    var unmapped: IPAddress {
+        guard case .v6(high: 0, let low) = self, low >> 32 == 0xffff else { return self }
+        return .v4(UInt32(truncatingIfNeeded: low))
+    }
+
+    /// `0.0.0.0` or `::`: every address of this machine.
+    var isUnspecified: Bool {
+        switch self {
+        case .v4(let address): address == 0
+        case .v6(let high, let low): high == 0 && low == 0
+        }
+    }
+}
+
+extension SocketAddress {
+    init(_ ip: IPAddress, port: UInt16) throws {
+        try self.init(packedIPAddress: ByteBuffer(bytes: ip.bytes), port: Int(port))
+    }
+
+    /// The IP address and port; nil for a socket of another kind.
+    var ip: (address: IPAddress, port: UInt16)? {
+        let bytes: [UInt8]
+        switch self {
+        case .v4(let address): bytes = withUnsafeBytes(of: address.address.sin_addr) { Array($0) }
+        case .v6(let address): bytes = withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
+        case .unixDomainSocket: return nil
+        }
+        guard let ip = IPAddress(bytes: bytes), let port else { return nil }
+        return (ip.unmapped, UInt16(truncatingIfNeeded: port))
+    }
+
+    /// `/ip4|ip6/…/tcp/…`
+    var multiaddr: Multiaddr? { ip.map { Multiaddr(ip: $0.address, tcp: $0.port) } }
+}
+
+/// The addresses of this machine's interfaces.
+enum Interfaces {
+    /// Of one family, without link-local ones, which mean nothing to others.
+    static func addresses(_ family: Endpoint.Family) -> [IPAddress] {
+        let devices = (try? System.enumerateDevices()) ?? []
+        return devices.compactMap { $0.address?.ip?.address }.filter { ip in
+            ip.family == family && ip.reach != .linkLocal && !ip.isUnspecified
+        }
+    }
+
+    /// Whether other machines may be reached over a family.
+    static func reaches(_ family: Endpoint.Family) -> Bool { addresses(family).contains { $0.reach != .loopback } }
+}

@@ -1,0 +1,236 @@
+import Kademlia
+import Multiformats
+import NIOCore
+import NIOPosix
+
+/// One attempt to reach a peer, shared by all that want to.
+struct SharedDial {
+    let number: UInt64
+    let addresses: [Multiaddr]
+    let task: Task<Void, Never>
+    var waiters: [UInt64: OneShot<Connection>] = [:]
+}
+
+extension Swarm {
+    /// The connection to a peer that there is, or a new one.
+    ///
+    /// Who comes while a dial is under way waits for it, and tries the addresses that were not in it afterwards.
+    ///
+    /// - Returns: the connection, and whether it was made by this call.
+    func connect(
+        to peer: PeerID, at addresses: [Multiaddr], except stale: Connection?
+    ) async throws(ConnectionError) -> (Connection, isNew: Bool) {
+        guard peer != keys.peerID else { throw ConnectionError(.ourselves) }
+        var untried = addresses
+        while true {
+            let answer = OneShot<Connection>()
+            let waiter: Waiter
+            switch join(peer, untried, answer, except: stale) {
+            case .connected(let connection): return (connection, false)
+            case .refused(let error): throw error
+            case .waiting(let joined): waiter = joined
+            }
+            do throws(ConnectionError) {
+                return (try await answer.value(), true)
+            } catch {
+                leave(peer, waiter)
+                untried.removeAll(where: waiter.addresses.contains)
+                guard error.reason != .cancelled, !untried.isEmpty else {
+                    // What went wrong at an address that another caller named is none of this one's addresses' fault.
+                    let isOurs = error.address.map(addresses.contains) ?? true
+                    throw isOurs ? error : ConnectionError(error.reason, at: addresses.count == 1 ? addresses[0] : nil)
+                }
+            }
+        }
+    }
+
+    private struct Waiter {
+        let dial: UInt64
+        let number: UInt64
+        let addresses: [Multiaddr]
+    }
+
+    private enum Joined {
+        case connected(Connection)
+        case waiting(Waiter)
+        case refused(ConnectionError)
+    }
+
+    private func join(
+        _ peer: PeerID, _ addresses: [Multiaddr], _ answer: OneShot<Connection>, except stale: Connection?
+    ) -> Joined {
+        state.withLock { state in
+            guard !state.isShutDown else { return .refused(ConnectionError(.shutDown)) }
+            if let connection = state.table.connection(to: peer), connection !== stale { return .connected(connection) }
+            guard !addresses.isEmpty else { return .refused(ConnectionError(.noAddress)) }
+            let waiter = state.nextNumber()
+            if state.dials[peer] == nil {
+                let dial = state.nextNumber()
+                let task = Task { [self] in
+                    let result = await dialAll(peer, addresses)
+                    dialled(peer, dial, result)
+                }
+                state.dials[peer] = SharedDial(number: dial, addresses: addresses, task: task)
+            }
+            guard let dial = state.dials[peer] else { return .refused(ConnectionError(.cancelled)) }
+            state.dials[peer]?.waiters[waiter] = answer
+            return .waiting(Waiter(dial: dial.number, number: waiter, addresses: dial.addresses))
+        }
+    }
+
+    /// The last one who leaves ends the dial.
+    private func leave(_ peer: PeerID, _ waiter: Waiter) {
+        let orphan = state.withLock { state -> Task<Void, Never>? in
+            guard state.dials[peer]?.number == waiter.dial else { return nil }
+            state.dials[peer]?.waiters[waiter.number] = nil
+            guard let dial = state.dials[peer], dial.waiters.isEmpty else { return nil }
+            state.dials[peer] = nil
+            return dial.task
+        }
+        orphan?.cancel()
+    }
+
+    private func dialled(_ peer: PeerID, _ number: UInt64, _ result: Result<Connection, ConnectionError>) {
+        let waiters = state.withLock { state -> [OneShot<Connection>] in
+            guard state.dials[peer]?.number == number else { return [] }
+            defer { state.dials[peer] = nil }
+            return state.dials[peer].map { Array($0.waiters.values) } ?? []
+        }
+        for waiter in waiters { waiter.complete(result) }
+    }
+
+    // MARK: One address after the other
+
+    private func dialAll(_ peer: PeerID, _ addresses: [Multiaddr]) async -> Result<Connection, ConnectionError> {
+        let deadline = ContinuousClock.now + configuration.dialTimeout
+        var failures: [ConnectionError] = []
+        for (index, address) in addresses.enumerated() {
+            let share = (deadline - .now) / (addresses.count - index)
+            guard share > .zero, !Task.isCancelled else { break }
+            do throws(ConnectionError) {
+                return .success(try await dial(peer, at: address, within: min(share, configuration.handshakeTimeout)))
+            } catch {
+                failures.append(ConnectionError(error.reason, at: address))
+                logger.debug("dial failed", metadata: failures.last?.metadata)
+                guard error.reason != .cancelled, error.reason != .shutDown else { break }
+            }
+        }
+        if Task.isCancelled { return .failure(ConnectionError(.cancelled)) }
+        return .failure(.mostTelling(of: failures))
+    }
+
+    private func dial(
+        _ peer: PeerID, at address: Multiaddr, within limit: Duration
+    ) async throws(ConnectionError) -> Connection {
+        guard let endpoint = Endpoint(address) else { throw ConnectionError(.unsupportedAddress) }
+        if let named = address.peerID, named != peer { throw ConnectionError(.wrongIdentity(named)) }
+        switch endpoint {
+        case .ip(let ip, let port): return try await dial(peer, ip, port, named: address, within: limit)
+        case .name(let name, let family, let port):
+            let deadline = ContinuousClock.now + limit
+            let found = try await NameResolution.addresses(of: name, family)
+            var failures: [ConnectionError] = []
+            for (index, ip) in found.enumerated() {
+                let share = (deadline - .now) / (found.count - index)
+                guard share > .zero else { break }
+                do throws(ConnectionError) {
+                    return try await dial(peer, ip, port, named: address, within: share)
+                } catch {
+                    failures.append(error)
+                    guard error.reason != .cancelled else { break }
+                }
+            }
+            throw failures.isEmpty ? ConnectionError(.timedOut) : .mostTelling(of: failures)
+        }
+    }
+
+    private func dial(
+        _ peer: PeerID, _ ip: IPAddress, _ port: UInt16, named address: Multiaddr, within limit: Duration
+    ) async throws(ConnectionError) -> Connection {
+        guard let target = try? SocketAddress(ip, port: port) else { throw ConnectionError(.unsupportedAddress) }
+        let number = state.withLock { $0.nextNumber() }
+        let secured = OneShot<Connection>()
+        var settings = handlerSettings(.dialer, number: number)
+        settings.expected = peer
+        settings.address = address.withoutPeerID
+        settings.handshakeTimeout = limit
+        let events = self.events.reporting(to: secured)
+        ClientBootstrap(group: group)
+            .connectTimeout(TimeAmount(limit))
+            .channelInitializer { [self, settings] channel in add(settings, events, to: channel) }
+            .connect(to: target)
+            .whenFailure { secured.complete(.failure(ConnectionError(ConnectionError.Reason($0)))) }
+        do throws(ConnectionError) {
+            return try await secured.value()
+        } catch {
+            // Given up, or failed: nothing is left of it.
+            state.withLock { $0.channels[number] }?.close(promise: nil)
+            throw error.isMissingRoute(to: ip.family) ? ConnectionError(.unsupportedAddress) : error
+        }
+    }
+
+    // MARK: Channels
+
+    func handlerSettings(_ role: Role, number: UInt64) -> ConnectionHandler.Settings {
+        ConnectionHandler.Settings(
+            role: role, keys: keys, number: number, handshakeTimeout: configuration.handshakeTimeout,
+            idleTimeout: configuration.idleTimeout, lingerTimeout: configuration.lingerTimeout,
+            unreadLimit: configuration.unreadLimit, unsentLimit: configuration.unsentLimit)
+    }
+
+    func add(
+        _ settings: ConnectionHandler.Settings, _ events: ConnectionEvents, to channel: any Channel
+    ) -> EventLoopFuture<Void> {
+        let mayLive = state.withLock { state in
+            guard !state.isShutDown else { return false }
+            state.channels[settings.number] = channel
+            return true
+        }
+        guard mayLive else { return channel.eventLoop.makeFailedFuture(ConnectionError(.shutDown)) }
+        channel.closeFuture.whenComplete { [weak self] _ in
+            self?.state.withLock { state in
+                state.channels[settings.number] = nil
+                state.wakeIfEmpty()
+            }
+        }
+        return channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(
+                ConnectionHandler(settings: settings, events: events, metrics: metrics, eventLoop: channel.eventLoop))
+        }
+    }
+}
+
+extension ConnectionEvents {
+    /// Tells whoever dialled, too.
+    fileprivate func reporting(to secured: OneShot<Connection>) -> ConnectionEvents {
+        var events = self
+        events.established = { [established] connection in
+            if let refusal = established(connection) { return refusal }
+            secured.complete(.success(connection))
+            return nil
+        }
+        events.closed = { [closed] number, connection, error in
+            closed(number, connection, error)
+            secured.complete(.failure(error))
+        }
+        return events
+    }
+}
+
+extension ConnectionError {
+    /// Whether it says no more than that this machine has no route of that family at all: nobody's fault, and no sign that
+    /// the uplink is down.
+    fileprivate func isMissingRoute(to family: Endpoint.Family) -> Bool {
+        guard case .system(let code) = reason, SystemFailure.isMissingRoute(errno: code) else { return false }
+        return !Interfaces.reaches(family)
+    }
+
+    /// Whether a connection has ended, and another one may do.
+    var isOfConnection: Bool {
+        switch reason {
+        case .system, .closedByPeer: true
+        case .muxer(let error): error.scope == .connection
+        default: false
+        }
+    }
+}
