@@ -41,7 +41,11 @@ extension Swarm {
             bytes.append(contentsOf: next.readableBytesView)
             guard bytes.count <= IdentifyCodec.byteLimit else { break }
         }
-        guard let found = IdentifyCodec.decode(bytes, from: stream.connection) else {
+        let connection = stream.connection
+        guard
+            let found = IdentifyCodec.decode(
+                bytes, from: connection.remoteKey, at: connection.remoteAddress, isDialled: connection.role == .dialer)
+        else {
             stream.reset()
             throw ConnectionError(.malformed)
         }

@@ -32,6 +32,12 @@ struct FuzzScript {
         return limit > 0 ? number % limit : 0
     }
 
+    /// How much is said at once: mostly little, now and then more than fits in one of anything.
+    mutating func length() -> Int {
+        let length = byte()
+        return length < 240 ? length : (length - 239) << 13
+    }
+
     mutating func bytes(_ count: Int) -> [UInt8] {
         defer { rest = rest.dropFirst(count) }
         return Array(rest.prefix(count))

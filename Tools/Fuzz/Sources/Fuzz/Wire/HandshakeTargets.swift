@@ -144,8 +144,8 @@ private func listenIn(_ bytes: [UInt8]) throws {
     var (near, far) = channels
     var (written, sealed, read) = ([UInt8](), ByteBuffer(), [UInt8]())
     var isTampered = false
-    while !script.isOver {
-        let text = [UInt8](repeating: UInt8(script.byte()), count: script.number(below: 65_536) * 2)
+    while !script.isOver, written.count < 256 << 10 {
+        let text = [UInt8](repeating: UInt8(script.byte()), count: script.length())
         written += text
         var frames = ByteBuffer()
         try near.seal(ByteBuffer(bytes: text), into: &frames)

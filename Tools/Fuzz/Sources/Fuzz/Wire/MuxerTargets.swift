@@ -101,7 +101,7 @@ private struct End {
         case 1: try take(session.accept(choose(&script), at: now))
         case 2, 3:
             let id = choose(&script)
-            let bytes = [UInt8](repeating: UInt8(script.byte()), count: script.number(below: 65_536))
+            let bytes = [UInt8](repeating: UInt8(script.byte()), count: script.length())
             guard let directives = try? session.write(ByteBuffer(bytes: bytes), on: id, at: now) else { return nil }
             try take(directives)
             return (id, bytes)
@@ -157,7 +157,7 @@ private func muxWithEachOther(_ bytes: [UInt8]) throws {
     var ends = [End(.dialer, configuration, keepsBytes: true), End(.listener, configuration, keepsBytes: true)]
     var written: [[YamuxSession.StreamID: [UInt8]]] = [[:], [:]]
     var total = 0
-    while !script.isOver, ends.allSatisfy({ $0.error == nil }), total < 4 << 20 {
+    while !script.isOver, ends.allSatisfy({ $0.error == nil }), total < 1 << 20 {
         let choice = script.byte()
         let (own, other) = (choice % 2, 1 - choice % 2)
         if choice < 128 {
