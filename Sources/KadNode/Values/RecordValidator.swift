@@ -27,13 +27,15 @@ public enum RecordFault: Error, Hashable, Sendable {
     case badSignature
     /// It was valid, or will be, but not at this time.
     case expired
+    /// Signed by a kind of key that this node cannot check.
+    case unverifiable
 
     /// Whether somebody who passes such a value on has broken a rule. What has run out meanwhile, by clocks that differ, and
     /// what this node cannot judge says nothing about who passed it on.
     public var speaksAgainstSender: Bool {
         switch self {
         case .malformed, .contradictory, .badSignature: true
-        case .unknownNamespace, .expired: false
+        case .unknownNamespace, .expired, .unverifiable: false
         }
     }
 }
