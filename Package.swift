@@ -31,7 +31,9 @@ let package = Package(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
         .target(
             name: "Migrations", path: "Migrations", exclude: ["FILE.md"],
-            resources: [.embedInCode("V0001_store.sql"), .embedInCode("V0002_engine.sql")]),
+            resources: [
+                .embedInCode("V0001_store.sql"), .embedInCode("V0002_engine.sql"), .embedInCode("V0003_values.sql"),
+            ]),
         .target(
             name: "KadStore",
             dependencies: [

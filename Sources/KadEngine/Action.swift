@@ -13,6 +13,10 @@ public enum Action: Hashable, Sendable {
     /// What became of a call that ``NodeEngine/ask(_:of:addresses:options:at:)`` made, told once: of what was answered, what
     /// is believed.
     case outcome(CallID, CallOutcome)
+    /// Tell the network again of something of our own; report with ``NodeEngine/published(_:at:)``.
+    case publish(Publication)
+    /// Drop values and providers that had expired by then. Nothing is to be reported.
+    case sweep(at: Instant)
     /// Call ``NodeEngine/tick(at:)`` then, and not later because of another action. The latest one counts.
     case wake(Uptime)
     /// Too few peers are known: hand in bootstrap peers with ``NodeEngine/introduce(_:source:at:)``.

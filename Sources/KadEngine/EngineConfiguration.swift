@@ -12,6 +12,7 @@ public struct EngineConfiguration: Sendable {
     public var revalidation = Revalidation.Configuration()
     public var replies = ReplyScreen.Limits()
     public var gossip = GossipQuota.Limits()
+    public var publishing = PublishingConfiguration()
     /// The routing table's settings; nil: those that fit the store (``Store/tableConfiguration``).
     public var table: RoutingTable.Configuration?
     /// Bytes that every refresh target's preimage begins with, in networks that hash identifiers. libp2p's peers expect a

@@ -107,19 +107,48 @@ public final class NodeEngine {
     }
 
     /// A peer sent us a request: it lives, though whether it can be dialled is open.
-    public func heard(from id: PeerID, address: Multiaddr?, at time: Time) -> [Action] {
+    ///
+    /// - Parameter serves: whether it is known to answer requests itself. Of one that may only ask nothing is kept, and it does
+    ///   not enter the table; where it is a contact already, it has shown that it lives.
+    public func heard(from id: PeerID, address: Multiaddr?, serves: Bool = true, at time: Time) -> [Action] {
         handle(time) {
-            guard store.network.idEncoding.admits(id), let peer = try? store.peer(id), peer.key != identity.peer.key
-            else { return }
-            let addresses = address.map { [$0] }?.filter(store.scope.admits) ?? []
-            let group = addresses.first.flatMap(group)
-            if !upkeep.heardLately(peer.key, addresses, at: uptime) {
-                guard recall(peer.key) != nil || gossip.takesStranger(in: group, at: uptime) else { return }
-                upkeep.hear(peer.key, addresses)
-                remember(.heard(peer, addresses: addresses, source: sourceName(peer), at: now))
-            }
-            carryOut(table.heard(from: peer.key, in: group, at: now))
+            guard let peer = stranger(id) else { return }
+            hear(from: peer, at: address.map { [$0] } ?? [], serves: serves)
         }
+    }
+
+    /// A peer told what it is and where it listens (libp2p's identify).
+    ///
+    /// - Parameter serves: whether the DHT's protocol is among those that it speaks.
+    public func identified(
+        _ id: PeerID, agent: String?, protocols: [String], addresses: [Multiaddr], serves: Bool, at time: Time
+    ) -> [Action] {
+        handle(time) {
+            guard let peer = stranger(id) else { return }
+            hear(from: peer, at: Array(addresses.prefix(configuration.replies.addressesPerPeer)), serves: serves)
+            guard let record = recall(peer.key), record.agent != agent || Set(record.protocols) != Set(protocols)
+            else { return }
+            remember(.identified(peer, agent: agent, protocols: protocols, at: now))
+        }
+    }
+
+    /// A peer by its id; nil when it is none of this network, or this node itself.
+    private func stranger(_ id: PeerID) -> Peer? {
+        guard store.network.idEncoding.admits(id), let peer = try? store.peer(id), peer.key != identity.peer.key
+        else { return nil }
+        return peer
+    }
+
+    private func hear(from peer: Peer, at addresses: [Multiaddr], serves: Bool) {
+        guard serves || table.liveContact(peer.key) != nil else { return }
+        let addresses = addresses.filter(store.scope.admits)
+        let group = addresses.first.flatMap(group)
+        if !upkeep.heardLately(peer.key, addresses, at: uptime) {
+            guard recall(peer.key) != nil || gossip.takesStranger(in: group, at: uptime) else { return }
+            upkeep.hear(peer.key, addresses)
+            remember(.heard(peer, addresses: addresses, source: sourceName(peer), at: now))
+        }
+        carryOut(table.heard(from: peer.key, in: group, at: now))
     }
 
     /// Peers from outside: a bootstrap list, a command. They are remembered, with the addresses that the

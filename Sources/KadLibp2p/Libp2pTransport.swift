@@ -26,14 +26,23 @@ public final class Libp2pTransport: Transport {
     typealias Open = @Sendable (PeerID, [Multiaddr]) async throws(ConnectionError) -> any MessageStream
 
     let configuration: Configuration
-    let open: Open
+    private let open: Open
     /// What we say of ourselves on a stream.
-    let sender: @Sendable (any MessageStream) -> KadSender
-    let records = SenderRecords()
+    private let sender: @Sendable (any MessageStream) -> OwnContact
+    private let records = SenderRecords()
     private let turns: Turns
 
+    /// - Parameter swarm: whose connections are used. It is listened on, and shut down, by whoever made it.
+    public convenience init(swarm: Swarm, configuration: Configuration = Configuration()) {
+        self.init(configuration: configuration) { stream in
+            swarm.contact(toldTo: stream.remoteAddress)
+        } open: { (peer, addresses) throws(ConnectionError) in
+            try await swarm.stream(to: peer, at: addresses, speaking: [KadProtocol.id])
+        }
+    }
+
     init(
-        configuration: Configuration = Configuration(), sender: @escaping @Sendable (any MessageStream) -> KadSender,
+        configuration: Configuration = Configuration(), sender: @escaping @Sendable (any MessageStream) -> OwnContact,
         open: @escaping Open
     ) {
         self.configuration = configuration
@@ -59,7 +68,7 @@ public final class Libp2pTransport: Transport {
         }
         do throws(KadFault) {
             let (named, content) = try await exchange(message, for: request, on: stream)
-            let address = stream.isOutbound ? stream.remoteAddress.withoutPeerID : nil
+            let address = stream.isDialled ? stream.remoteAddress.withoutPeerID : nil
             return Reply(address: address, named: named, content: content)
         } catch {
             stream.reset()

@@ -25,6 +25,8 @@ extension KadNode {
                 ending[id] = task
             case .event(let id, let event): tell(id, event)
             case .outcome(let id, let outcome): tell(id, outcome)
+            case .publish(let publication): publishAgain(publication)
+            case .sweep(let now): sweep(at: now)
             case .wake(let uptime): wake(at: uptime)
             case .bootstrap:
                 logger.info("asking bootstrap peers", metadata: ["count": "\(bootstrap.count)"])
@@ -94,6 +96,20 @@ extension KadNode {
                 return
             }
             await self?.tick()
+        }
+    }
+
+    /// Expired values and providers give their room back.
+    private func sweep(at now: Instant) {
+        runErrand { node in
+            do throws(StoreError) {
+                let report = try await node.store.sweepValues(at: now)
+                guard report.removed > 0 else { return }
+                node.logger.debug("expired content dropped", metadata: ["count": "\(report.removed)"])
+            } catch {
+                if case .interrupted = error { return }
+                node.logger.error("dropping expired content failed", metadata: ["error": "\(error)"])
+            }
         }
     }
 

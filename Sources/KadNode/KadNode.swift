@@ -24,7 +24,10 @@ public actor KadNode: Service {
     let bootstrap: [(PeerID, [Multiaddr])]
     let logger: Logger
     let metrics = NodeMetrics()
-    let time = SystemTime()
+    let time: SystemTime
+    let validators: RecordValidators
+    let content: ContentConfiguration
+    var quota: QueryQuota
 
     var calls: [CallID: Task<Void, Never>] = [:]
     /// Cancelled calls whose transports have not returned yet.
@@ -32,6 +35,9 @@ public actor KadNode: Service {
     var lookups: [LookupID: AsyncStream<LookupEvent>.Continuation] = [:]
     /// Who waits for the outcome of a call of its own.
     var asks: [CallID: CheckedContinuation<CallOutcome, Never>] = [:]
+    /// What the node does that nobody waits for: publishing again, correcting.
+    var errands: [Int: Task<Void, Never>] = [:]
+    var lastErrand = 0
     var timer: Task<Void, Never>?
     /// Waits, at the end, for the calls that were cancelled.
     var whenEnded: CheckedContinuation<Void, Never>?
@@ -45,14 +51,32 @@ public actor KadNode: Service {
     ///   - store: opened for writing, and closed by whoever opened it, after the node has ended.
     ///   - id: the node's own.
     ///   - bootstrap: whom to ask when the store knows too few.
+    ///   - validators: of the values that are kept, found and published. Without any, there are none.
+    ///   - serving: how much others may ask.
     ///   - logger: silent when none is handed in.
     /// - Throws: ``StoreError`` when what is remembered cannot be read, or the id is none of the store's network.
     public init(
         store: Store, id: PeerID, transport: any Transport,
         configuration: EngineConfiguration = EngineConfiguration(), bootstrap: [(PeerID, [Multiaddr])] = [],
-        logger: Logger? = nil
+        validators: RecordValidators = RecordValidators(), content: ContentConfiguration = ContentConfiguration(),
+        serving: ServingLimits = ServingLimits(), logger: Logger? = nil
+    ) async throws(StoreError) {
+        try await self.init(
+            store: store, id: id, transport: transport, configuration: configuration, bootstrap: bootstrap,
+            validators: validators, content: content, serving: serving, logger: logger, time: SystemTime())
+    }
+
+    /// - Parameter time: with a wall clock of its own, for tests.
+    init(
+        store: Store, id: PeerID, transport: any Transport, configuration: EngineConfiguration,
+        bootstrap: [(PeerID, [Multiaddr])], validators: RecordValidators, content: ContentConfiguration,
+        serving: ServingLimits, logger: Logger?, time: SystemTime
     ) async throws(StoreError) {
         self.store = store
+        self.time = time
+        self.validators = validators
+        self.content = content
+        quota = QueryQuota(limits: serving)
         self.transport = transport
         self.bootstrap = bootstrap
         self.logger = logger ?? Logger(label: "kadstore.node") { _ in SwiftLogNoOpLogHandler() }
@@ -113,6 +137,11 @@ public actor KadNode: Service {
         }
         calls = [:]
         await untilCallsEnded()
+        // Nothing that they wait for is left.
+        for errand in errands.values {
+            errand.cancel()
+            await errand.value
+        }
         await timer?.value
         try await store.flush()
         logger.info("node stopped", metadata: ["contacts": "\(engine.table.count)"])
@@ -189,9 +218,26 @@ public actor KadNode: Service {
     // MARK: What happens outside
 
     /// A peer sent a request.
-    public func heard(from id: PeerID, at address: Multiaddr? = nil) {
+    ///
+    /// - Parameters:
+    ///   - address: where it can be dialled, if it is known; not where its connection comes from.
+    ///   - serves: whether it answers requests itself: only then does it enter store and table.
+    public func heard(from id: PeerID, at address: Multiaddr? = nil, serves: Bool = true) {
         guard phase != .stopped else { return }
-        perform(engine.heard(from: id, address: address, at: time.now))
+        perform(engine.heard(from: id, address: address, serves: serves, at: time.now))
+    }
+
+    /// A peer told what it is and where it listens (libp2p's identify).
+    ///
+    /// - Parameter serves: whether the DHT's protocol is among those that it speaks. A peer that does not serve enters neither
+    ///   store nor table; of one that is known there, what it told is remembered.
+    public func identified(
+        _ id: PeerID, agent: String?, protocols: [String], addresses: [Multiaddr], serves: Bool
+    ) {
+        guard phase != .stopped else { return }
+        perform(
+            engine.identified(
+                id, agent: agent, protocols: protocols, addresses: addresses, serves: serves, at: time.now))
     }
 
     /// Peers that somebody handed in.
@@ -212,12 +258,7 @@ public actor KadNode: Service {
     /// The contacts nearest to a key, for an answer to somebody else's question: live ones of the table, with their
     /// addresses.
     public func known(nearest key: Key, count: Int = 20) throws(StoreError) -> [FoundPeer] {
-        var found: [FoundPeer] = []
-        for contact in engine.table.closest(to: key, count: count) {
-            guard let record = try store.record(of: contact.key) else { continue }
-            found.append(FoundPeer(peer: record.peer, addresses: record.addresses.map(\.address)))
-        }
-        return found
+        try known(nearest: key, count: count, besides: [])
     }
 
     /// The live contacts of the routing table.

@@ -19,6 +19,9 @@ import Metrics
 /// | `kadstore_bad_replies_total` | counter | |
 /// | `kadstore_peers_dropped_total` | counter | |
 /// | `kadstore_store_errors_total` | counter | |
+/// | `kadstore_queries_total` | counter (what others asked) | `query`: `ping`, `find-node`, `get-value`, `put-value`, `get-providers`, `add-provider`; `outcome`: `answered`, `invalid`, `too-many`, `unavailable` |
+/// | `kadstore_values_refused_total` | counter (values that may not stand under their keys) | |
+/// | `kadstore_publications_total` | counter (peers that were told of a value or provider) | `kind`: `value`, `provider`, `correction`; `outcome`: `accepted`, `failed` |
 struct NodeMetrics {
     private let callDuration = Timer(label: "kadstore_call_duration")
     private let inFlight = Gauge(label: "kadstore_calls_in_flight")
@@ -29,6 +32,7 @@ struct NodeMetrics {
     private let badReplies = Counter(label: "kadstore_bad_replies_total")
     private let dropped = Counter(label: "kadstore_peers_dropped_total")
     private let storeErrors = Counter(label: "kadstore_store_errors_total")
+    private let valuesRefused = Counter(label: "kadstore_values_refused_total")
 
     func state(inFlight count: Int, contacts: Int) {
         inFlight.record(count)
@@ -49,6 +53,24 @@ struct NodeMetrics {
         Counter(label: "kadstore_lookups_total", dimensions: [("reason", reason.name)]).increment()
         lookupDuration.recordMilliseconds(statistics.milliseconds)
         lookupQueries.record(statistics.queries)
+    }
+
+    func answered(_ query: Query) { count(query, "answered") }
+
+    func refused(_ query: Query, _ refusal: Refusal) { count(query, refusal.name) }
+
+    private func count(_ query: Query, _ outcome: String) {
+        Counter(label: "kadstore_queries_total", dimensions: [("query", query.name), ("outcome", outcome)]).increment()
+    }
+
+    func refusedValue() { valuesRefused.increment() }
+
+    /// - Parameter kind: `value`, `provider` or `correction`.
+    func published(_ kind: String, _ report: PutReport) {
+        for (outcome, count) in [("accepted", report.accepted.count), ("failed", report.failed.count)] where count > 0 {
+            Counter(label: "kadstore_publications_total", dimensions: [("kind", kind), ("outcome", outcome)])
+                .increment(by: count)
+        }
     }
 
     func note(_ note: Note) {

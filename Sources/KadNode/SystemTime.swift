@@ -13,8 +13,10 @@ import Darwin
 /// The two clocks of a running system.
 struct SystemTime: Sendable {
     private let start = ContinuousClock.now
+    /// The wall clock.
+    var wall: @Sendable () -> Instant = Instant.systemClock
 
-    var now: Time { Time(wall: .systemClock(), uptime: uptime) }
+    var now: Time { Time(wall: wall(), uptime: uptime) }
 
     var uptime: Uptime { Uptime(milliseconds: Self.milliseconds(ContinuousClock.now - start)) }
 

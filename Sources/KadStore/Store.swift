@@ -30,8 +30,8 @@ public final class Store: Sendable {
     public let scope: Scope
     /// When it was made.
     public let createdAt: Instant
-    /// The bound on peers that a running node learns; imports raise it.
-    public let peerCap: Int64
+    /// The bound on peers that a running node learns: ``raisePeerCap(to:)`` raises it.
+    public var peerCap: Int64 { cap.value }
     /// The schema that the file had before, when opening it has upgraded it.
     public let upgradedFrom: Int?
 
@@ -40,6 +40,7 @@ public final class Store: Sendable {
     /// Nil when opened for reading.
     let writer: Writer?
     let pending: PendingWrites
+    private let cap: PeerCap
     /// The file's secret: what it is mixed into, it does not leave.
     let salt: SymmetricKey
     /// Where long reads run.
@@ -54,7 +55,7 @@ public final class Store: Sendable {
         network = opened.header.network
         scope = opened.header.scope
         createdAt = opened.header.createdAt
-        peerCap = opened.header.peerCap
+        cap = opened.header.peerCap
         upgradedFrom = opened.header.upgradedFrom
         salt = opened.header.salt
         readers = opened.readers
@@ -116,12 +117,15 @@ public final class Store: Sendable {
     /// are dropped when their batch is written: the row stays as it is, and ``check(full:progress:)`` names it.
     ///
     /// - Throws: ``StoreError/backlog(limit:)`` when too many wait already, ``StoreError/readOnly(path:)``,
-    ///   ``StoreError/closed``, ``StoreError/invalidArgument(_:)`` for an event that no table can hold.
+    ///   ``StoreError/closed``, ``StoreError/invalidArgument(_:)`` for an event that no table can hold,
+    ///   ``StoreError/tooLarge(what:bytes:limit:)`` for a key or value beyond the limits of ``StoredValue``.
     public func record(_ event: StoreEvent) throws(StoreError) {
         guard let writer else { throw .readOnly(path: path) }
         // Refused here: in the queue it would keep everything behind it from being written.
         if let reason = event.fault(in: network) { throw .invalidArgument(reason) }
-        writer.schedule(count: try pending.enqueue(event))
+        if let error = event.excess { throw error }
+        let waiting = try pending.enqueue(event)
+        writer.schedule(count: waiting.count, bytes: waiting.bytes)
     }
 
     /// Waits until everything that was recorded before is on the medium: it then survives a loss of power.
@@ -175,6 +179,11 @@ public struct StoreOptions: Sendable {
     public var batchMilliseconds = 1_000
     /// The most events that may wait: beyond it ``Store/record(_:)`` refuses.
     public var queueLimit = 16_384
+    /// A batch is also written when the values that wait have this many bytes: a hundred of a usual size, four of the
+    /// largest…
+    public var batchBytes = 4 << 20
+    /// …and beyond so many bytes of values ``Store/record(_:)`` refuses further ones.
+    public var queueBytes = 64 << 20
     /// How often commits are synced to the medium, in milliseconds: the most that a loss of power takes.
     public var syncMilliseconds = 30_000
     /// How long to wait for another process's write lock, in milliseconds; 0 asks once.
@@ -184,6 +193,8 @@ public struct StoreOptions: Sendable {
     public var leavesFilesAlone = false
     /// The log is copied into the database file when it holds this many pages of 4 KiB.
     public var checkpointFrames = 4_096
+    /// How much is kept for others.
+    public var holdingLimits = HoldingLimits()
     /// The page cache of each connection. At 10^7 peers 2 MiB cost 40 % against 64 MiB.
     public var cacheKibibytes = 65_536
     /// Read connections that stay open.

@@ -49,6 +49,8 @@ public enum StoreError: Error, Hashable, Sendable {
     case invalidArgument(String)
     /// A record that contradicts itself or the network; the text says how.
     case invalidRecord(String)
+    /// A key or value of more bytes than are kept.
+    case tooLarge(what: String, bytes: Int, limit: Int)
     /// The task was cancelled; what was committed until then stays.
     case interrupted(done: Int)
     /// The operating system refused.
@@ -143,6 +145,7 @@ extension StoreError: CustomStringConvertible {
         case .closed: "The store has been closed."
         case .invalidArgument(let reason): reason
         case .invalidRecord(let reason): reason
+        case .tooLarge(let what, let bytes, let limit): "\(what) of \(bytes) bytes is too large: at most \(limit) are kept."
         case .interrupted(let done): "Interrupted after \(done) records. Run the same command again to go on."
         case .system(let operation, let path, let code):
             "\(path): cannot \(operation): \(String(cString: strerror(code)))."

@@ -22,6 +22,10 @@ final class World {
     var lies: [Key: [NamedPeer]] = [:]
     /// What a call fails with instead of a timeout.
     var failures: [Key: FailureClass] = [:]
+    /// How many calls fail with that before one is answered; without a number, all.
+    var failureCounts: [Key: Int] = [:]
+    /// What an answer to a question for a value or providers carries.
+    var contents: [Key: ReplyContent] = [:]
     /// How many peers an answer names.
     var answerCount = 20
     var isLinkDown = false
@@ -35,6 +39,10 @@ final class World {
     private(set) var events: [LookupID: [LookupEvent]] = [:]
     private(set) var outcomes: [CallID: CallOutcome] = [:]
     private(set) var notes: [Note] = []
+    private(set) var publications: [Publication] = []
+    private(set) var sweeps: [Instant] = []
+    /// Every call that was made, in order.
+    private(set) var made: [(at: Uptime, call: Call)] = []
     private(set) var bootstraps = 0
     /// Every call that was made, in order.
     private(set) var dialled: [Key] = []
@@ -81,6 +89,7 @@ final class World {
             switch action {
             case .call(let id, let call):
                 dialled.append(call.peer.key)
+                made.append((uptime, call))
                 let delay =
                     isLinkDown
                     ? nil
@@ -90,6 +99,8 @@ final class World {
             case .event(let id, let event): events[id, default: []].append(event)
             case .outcome(let id, let outcome):
                 if outcomes.updateValue(outcome, forKey: id) != nil { Issue.record("two outcomes of one call") }
+            case .publish(let publication): publications.append(publication)
+            case .sweep(let time): sweeps.append(time)
             case .wake(let wake): wakeAt = wake
             case .bootstrap: bootstraps += 1
             case .note(let note): notes.append(note)
@@ -98,18 +109,30 @@ final class World {
     }
 
     private func outcome(_ call: Call) -> CallOutcome {
-        if let failure = failures[call.peer.key] { return .failed(failure, address: call.addresses.first) }
-        guard case .findNode(let target) = call.request else {
-            return .answered(
-                address: call.addresses.first, rttMicroseconds: 1_000 * (self[call.peer.key]?.rtt ?? 1), named: [])
+        if let failure = failures[call.peer.key] {
+            if let left = failureCounts[call.peer.key] {
+                failureCounts[call.peer.key] = left - 1
+                if left <= 1 { failures[call.peer.key] = nil }
+            }
+            return .failed(failure, address: call.addresses.first)
+        }
+        let rtt = 1_000 * (self[call.peer.key]?.rtt ?? 1)
+        let target: Key
+        var content = ReplyContent.none
+        switch call.request {
+        case .findNode(let wanted): target = wanted.key
+        case .getValue(let key), .getProviders(let key):
+            target = network.target(hashing: key)
+            content = contents[call.peer.key] ?? .none
+        case .ping, .putValue, .addProvider:
+            return .answered(address: call.addresses.first, rttMicroseconds: rtt, named: [])
         }
         let named =
             lies[call.peer.key]
-            ?? nearest(target.key, count: answerCount, aliveOnly: false).map {
+            ?? nearest(target, count: answerCount, aliveOnly: false).map {
                 NamedPeer(id: Array($0.id.bytes), addresses: [$0.address])
             }
-        return .answered(
-            address: call.addresses.first, rttMicroseconds: 1_000 * (self[call.peer.key]?.rtt ?? 1), named: named)
+        return .answered(address: call.addresses.first, rttMicroseconds: rtt, named: named, content: content)
     }
 
     /// Goes on from event to event until `isDone`, or until so much virtual time has passed.

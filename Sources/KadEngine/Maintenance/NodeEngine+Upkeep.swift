@@ -11,6 +11,7 @@ extension NodeEngine {
             ages: ages, configuration: configuration.refresh, at: uptime, using: &generator)
         upkeep.revalidation = Revalidation(
             configuration: configuration.revalidation, at: uptime, using: &generator)
+        resumePublishing()
     }
 
     func tickUpkeep() {
@@ -23,6 +24,7 @@ extension NodeEngine {
         tickRefresh()
         tickRevalidation()
         tickSweep()
+        tickPublishing()
     }
 
     // MARK: What only memory holds

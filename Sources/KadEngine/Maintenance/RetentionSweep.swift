@@ -77,6 +77,8 @@ extension NodeEngine {
         }
         excess = max(0, excess - dropped)
         if dropped > 0 { actions.append(.note(.dropped(dropped))) }
+        // What is kept under keys goes once a round, and by the same clock.
+        if page.next == nil, clock.mayExpire { actions.append(.sweep(at: now)) }
         upkeep.sweep.turned(to: page.next, isUrgent: excess > 0 && dropped > 0, at: uptime)
     }
 

@@ -7,6 +7,8 @@ struct Upkeep {
     var pacer: ProbePacer
     var refresh: RefreshSchedule?
     var revalidation: Revalidation?
+    /// Nil while nothing is our own.
+    var publishing: PublishingRound?
     /// Buckets whose contents the store does not have yet. Snapshots are written together: a busy bucket changes with
     /// every answer.
     var changedBuckets: Set<Int> = []
@@ -57,7 +59,7 @@ struct Upkeep {
         var ticks = [markedAt?.advanced(byMilliseconds: configuration.clockMilliseconds) ?? recordedAt]
         if isChanged { ticks.append(recordedAt.advanced(byMilliseconds: configuration.recordMilliseconds)) }
         if configuration.maintains, !isLinkDown {
-            ticks += [refresh?.nextTick, revalidation?.nextTick, sweep.nextTick].compactMap { $0 }
+            ticks += [refresh?.nextTick, revalidation?.nextTick, sweep.nextTick, publishing?.nextTick].compactMap { $0 }
         }
         return ticks.min()
     }

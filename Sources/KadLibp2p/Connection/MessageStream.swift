@@ -8,6 +8,8 @@ public protocol MessageStream: Sendable {
     var remote: PeerID { get }
     /// Where the other end is.
     var remoteAddress: Multiaddr { get }
+    /// Whether this node dialled the connection. Only then ``remoteAddress`` is where the other end can be reached.
+    var isDialled: Bool { get }
     /// One reader at a time.
     ///
     /// - Returns: some bytes, at least one; nil when the other end will send no more.

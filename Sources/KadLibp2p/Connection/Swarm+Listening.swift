@@ -35,6 +35,7 @@ extension Swarm {
                 return state.isShutDown
             }
             guard !isShutDown else { throw ConnectionError(.shutDown) }
+            ownRecord.invalidate()
         } catch {
             for listener in bound { listener.channel.close(promise: nil) }
             throw error

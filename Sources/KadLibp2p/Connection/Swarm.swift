@@ -27,6 +27,7 @@ public final class Swarm: Sendable {
     let group: any EventLoopGroup
     let logger: Logger
     let metrics = SwarmMetrics()
+    let ownRecord: OwnRecord
     let state: Mutex<State>
 
     struct State {
@@ -74,6 +75,7 @@ public final class Swarm: Sendable {
         self.keys = keys
         self.configuration = configuration
         self.group = group
+        ownRecord = OwnRecord(keys: keys)
         self.logger = logger ?? Logger(label: "kadstore.swarm") { _ in SwiftLogNoOpLogHandler() }
         let limits = ConnectionTable.Limits(
             connections: configuration.connectionLimit,
@@ -95,6 +97,9 @@ public final class Swarm: Sendable {
 
     /// Secured connections.
     public var connectionCount: Int { state.withLock { $0.table.count } }
+
+    /// What this node says of itself to somebody who is there: the same in every protocol.
+    func contact(toldTo peer: Multiaddr) -> OwnContact { ownRecord.told(to: peer) { listenAddresses } }
 
     /// The protocols that are served.
     public var protocols: [String] { state.withLock { $0.handlers.keys.sorted() } }

@@ -55,13 +55,9 @@ extension Swarm {
 
     /// What this node says of itself to the other end of a connection.
     private func identity(for connection: Connection) -> [UInt8]? {
-        // Loopback addresses mean something to this machine alone.
-        let isLocal = connection.remoteAddress.ipAddress?.reach == .loopback
-        let addresses = listenAddresses.filter { isLocal || $0.ipAddress?.reach != .loopback }
-        let sequence = Instant.systemClock().milliseconds
+        let contact = contact(toldTo: connection.remoteAddress)
         return IdentifyCodec.encode(
-            keys: keys, agent: configuration.agent, protocols: protocols,
-            addresses: Array(addresses.prefix(IdentifyCodec.addressLimit)), observed: connection.remoteAddress,
-            sequence: UInt64(max(0, sequence)))
+            keys: keys, agent: configuration.agent, protocols: protocols, addresses: contact.addresses,
+            observed: connection.remoteAddress, sequence: contact.sequence)
     }
 }

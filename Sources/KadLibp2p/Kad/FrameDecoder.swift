@@ -18,12 +18,14 @@ struct FrameDecoder {
 
     mutating func append(_ bytes: ByteBuffer) {
         var bytes = bytes
-        if buffer.readableBytes == 0 {
+        guard buffer.readableBytes > 0 else {
             // Taken as it is: most messages come in one piece.
             buffer = bytes
-        } else {
-            buffer.writeBuffer(&bytes)
+            return
         }
+        // What was read makes room, or messages without a gap between them would have the buffer grow for ever.
+        if buffer.readerIndex > buffer.readableBytes { buffer.discardReadBytes() }
+        buffer.writeBuffer(&bytes)
     }
 
     /// The next message, as soon as it is whole; nil until then.
@@ -38,6 +40,8 @@ struct FrameDecoder {
         }
         guard let length, let message = buffer.readBytes(length: length) else { return nil }
         self.length = nil
+        // A stream that idles after a large message keeps none of it.
+        if buffer.readableBytes == 0 { buffer = ByteBuffer() }
         return message
     }
 

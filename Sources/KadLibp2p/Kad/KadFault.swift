@@ -1,3 +1,4 @@
+import KadNode
 import Kademlia
 
 /// Why an exchange on a stream of `/ipfs/kad/1.0.0` failed.
@@ -20,6 +21,10 @@ enum KadFault: Error, Hashable, Sendable {
     case badValue
     /// A signed record of the sender that is not the sender's, or does not verify.
     case badSenderRecord
+    /// A message that is on its way would take more memory than there is for it.
+    case noRoom
+    /// Our node does not answer it.
+    case refused(Refusal)
 
     /// What the failure memory makes of it. What was sent, and is wrong, is the peer's fault.
     var failureClass: FailureClass {
@@ -27,6 +32,8 @@ enum KadFault: Error, Hashable, Sendable {
         case .connection(let error): error.failureClass
         case .ended: .stream
         case .tooLong, .malformedLength, .malformed, .wrongKind, .badKey, .badValue, .badSenderRecord: .badResponse
+        // Only who serves meets them.
+        case .noRoom, .refused: .local
         }
     }
 }
@@ -43,6 +50,8 @@ extension KadFault: CustomStringConvertible {
         case .badKey: "a message has a key that it may not have"
         case .badValue: "a message has a value that it may not have"
         case .badSenderRecord: "the sender's signed record is not the sender's, or does not verify"
+        case .noRoom: "no room for a message that is on its way"
+        case .refused(let refusal): "refused (\(refusal))"
         }
     }
 }

@@ -41,7 +41,7 @@ extension KadMessage {
     /// so, go-libp2p sends nothing, and clients wait for neither.
     ///
     /// - Parameter now: when a value that was put has been received.
-    init(answering query: Query, with answer: QueryAnswer, from sender: KadSender, at now: Instant) {
+    init(answering query: Query, with answer: QueryAnswer, from sender: OwnContact, at now: Instant) {
         self.init()
         if let record = sender.record { senderRecord = .init(record) }
         closerPeers = answer.closer.map { Peer(id: $0.peer.id, addresses: $0.addresses) }
@@ -65,7 +65,11 @@ extension KadMessage {
         case .getProviders(let key):
             type = .getProviders
             self.key = .init(key)
-            providerPeers = answer.providers.map { Peer(id: $0.peer.id, addresses: $0.addresses) }
+            providerPeers = answer.providers.map { provider in
+                // The node does not know its own addresses.
+                let isOurs = provider.addresses.isEmpty && provider.peer.id == sender.id
+                return Peer(id: provider.peer.id, addresses: isOurs ? sender.addresses : provider.addresses)
+            }
         case .addProvider(let key, _):
             type = .addProvider
             self.key = .init(key)

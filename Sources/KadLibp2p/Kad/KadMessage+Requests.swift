@@ -1,22 +1,13 @@
 import KadEngine
 import Multiformats
 
-/// What a node says of itself in its messages.
-struct KadSender: Hashable, Sendable {
-    let id: PeerID
-    /// Where it can be reached; none for one that serves nobody.
-    var addresses: [Multiaddr]
-    /// The two, signed: an encoded ``SignedEnvelope``.
-    var record: [UInt8]?
-}
-
 /// Our requests, and the answers to them.
 extension KadMessage {
     /// A request on the wire; nil for what this network cannot ask: the peers near a point whose preimage is not known. Peers
     /// hash what they are asked for, so the point itself would be searched for somewhere else.
     ///
     /// - Parameter peer: who is asked.
-    init?(_ request: Request, to peer: PeerID, from sender: KadSender) {
+    init?(_ request: Request, to peer: PeerID, from sender: OwnContact) {
         self.init()
         if let record = sender.record { senderRecord = .init(record) }
         switch request {

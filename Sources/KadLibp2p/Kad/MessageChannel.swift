@@ -17,7 +17,7 @@ struct MessageChannel {
     ) async throws(KadFault) -> [UInt8]? {
         while true {
             if let message = try decoder.next(limit: limit) { return message }
-            guard allowance(decoder.buffered) else { throw .connection(ConnectionError(.limit)) }
+            guard allowance(decoder.buffered) else { throw .noRoom }
             let bytes: ByteBuffer?
             do throws(ConnectionError) {
                 bytes = try await stream.read()

@@ -27,13 +27,15 @@ public enum RecordFault: Error, Hashable, Sendable {
     case badSignature
     /// It was valid, or will be, but not at this time.
     case expired
+    /// Signed by a kind of key that this node cannot check.
+    case unverifiable
 
     /// Whether somebody who passes such a value on has broken a rule. What has run out meanwhile, by clocks that differ, and
     /// what this node cannot judge says nothing about who passed it on.
     public var speaksAgainstSender: Bool {
         switch self {
         case .malformed, .contradictory, .badSignature: true
-        case .unknownNamespace, .expired: false
+        case .unknownNamespace, .expired, .unverifiable: false
         }
     }
 }
@@ -56,19 +58,26 @@ public struct RecordValidators: RecordValidator {
         return key[1..<end]
     }
 
+    /// The same as text, for messages.
+    static func name(of key: [UInt8]) -> String? { namespace(of: key).map { String(decoding: $0, as: UTF8.self) } }
+
     private static let slash = UInt8(ascii: "/")
 
+    /// Whether values of a key's namespace can be judged.
+    public func accept(_ key: [UInt8]) -> Bool { validator(of: key) != nil }
+
+    private func validator(of key: [UInt8]) -> (any RecordValidator)? {
+        Self.namespace(of: key).flatMap { byNamespace[Array($0)] }
+    }
+
     public func validate(key: [UInt8], value: [UInt8], at now: Instant) throws(RecordFault) {
-        guard let namespace = Self.namespace(of: key) else { throw .unknownNamespace(nil) }
-        guard let validator = byNamespace[Array(namespace)] else {
-            throw .unknownNamespace(String(decoding: namespace, as: UTF8.self))
-        }
+        guard let validator = validator(of: key) else { throw .unknownNamespace(Self.name(of: key)) }
         try validator.validate(key: key, value: value, at: now)
     }
 
     /// - Returns: 0 where nobody can choose.
     public func select(key: [UInt8], among values: [[UInt8]]) -> Int {
-        guard let namespace = Self.namespace(of: key), let validator = byNamespace[Array(namespace)] else { return 0 }
+        guard let validator = validator(of: key) else { return 0 }
         let choice = validator.select(key: key, among: values)
         return values.indices.contains(choice) ? choice : 0
     }

@@ -208,7 +208,8 @@ final class ObservedNode {
                 finished = LookupOutcome(
                     reason: reason, statistics: statistics, found: closest.map(\.peer.key), microseconds: 0)
                 for peer in closest { digest.add(peer.peer.key) }
-            case .event, .outcome: break
+            // It neither asks single peers nor keeps or publishes anything.
+            case .event, .outcome, .publish, .sweep: break
             case .wake(let uptime):
                 wake = uptime
                 queue.schedule(.wake(uptime, life: life), at: max(now, machine.time(of: uptime)))

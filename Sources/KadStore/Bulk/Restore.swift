@@ -19,7 +19,8 @@ public enum RestoreItem: Hashable, Sendable {
 }
 
 extension Store {
-    /// Fills an empty store with every field as it is given: all of it, or, when anything fails, nothing.
+    /// Fills an empty store with every field as it is given: all of it, or, when anything fails, nothing. Values, providers
+    /// and crawls are of no such copy: ``backup(to:_:)`` has them.
     ///
     /// - Parameter next: gives the items one by one, nil at the end. Runs on the store's own queue, inside the one
     ///   transaction; whatever it throws ends the restore and reaches the caller.
@@ -66,7 +67,8 @@ extension Store {
         "SELECT EXISTS (SELECT 1 FROM peer)", "SELECT EXISTS (SELECT 1 FROM candidate)",
         "SELECT EXISTS (SELECT 1 FROM tombstone)", "SELECT EXISTS (SELECT 1 FROM identity)",
         "SELECT EXISTS (SELECT 1 FROM session)", "SELECT EXISTS (SELECT 1 FROM lookup_total)",
-        "SELECT EXISTS (SELECT 1 FROM lookup_summary)",
+        "SELECT EXISTS (SELECT 1 FROM lookup_summary)", "SELECT EXISTS (SELECT 1 FROM value)",
+        "SELECT EXISTS (SELECT 1 FROM provider)", "SELECT EXISTS (SELECT 1 FROM crawl)",
     ]
 }
 

@@ -44,6 +44,10 @@ public struct Statistics: Hashable, Sendable {
     public var rtt: RTT?
     /// The lookups that nodes made with this store.
     public var lookups = LookupHistory()
+    /// Values and providers, expired ones that were not swept yet included.
+    public var holdings = Holdings()
+    /// Crawls, the latest first; one of them may be under way.
+    public var crawls: [Crawl] = []
     /// How long nodes have been running, in milliseconds, as far back as sessions are kept.
     public var onlineMilliseconds: Int64 = 0
     public var firstSeen: Instant?
@@ -97,6 +101,8 @@ extension Statistics {
         openBreakers = Int(try connection.integer("SELECT count(*) FROM backoff WHERE breaker <> 0"))
         heldFailures = Int(try connection.integer("SELECT count(*) FROM held"))
         lookups = LookupHistory(totals: try reader.lookupTotals(), recent: try reader.lookups())
+        holdings = try reader.holdings()
+        crawls = try reader.crawls(limit: Crawl.maximumCount)
         onlineMilliseconds = try reader.sessions().milliseconds(since: Instant(milliseconds: .min))
         schema = Int(try connection.integer("PRAGMA user_version"))
         let pages = try connection.integer("PRAGMA page_count")

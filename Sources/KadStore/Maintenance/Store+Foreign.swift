@@ -14,25 +14,31 @@ extension Store {
         return writer.foreignCommits
     }
 
-    /// Counts the peers, and corrects ``peerCount()`` where programs other than this software have added or deleted some.
+    /// Counts the peers, and corrects ``peerCount()`` where programs other than this software have added or deleted some;
+    /// likewise ``holdings()``, values and providers.
     ///
     /// Counts in one view on a thread of the store's own; only the difference is written, so that what is committed
     /// meanwhile stays counted.
     ///
-    /// - Returns: the difference that there was.
+    /// - Returns: the difference in peers that there was.
     /// - Complexity: O(n): 33 ms for a million peers in memory.
     @discardableResult
     public func recount() async throws(StoreError) -> Int {
         guard let writer else { throw .readOnly(path: path) }
-        let difference = try await maintain { reader, _ in
-            try reader.connection.integer(
-                """
-                SELECT (SELECT count(*) FROM peer) - ifnull((SELECT min(max(0, peers), 1 << 62) FROM tally), 0)
-                """)
+        let (difference, held) = try await maintain { reader, _ in
+            try reader.connection.readTransaction {
+                let difference = try reader.connection.integer(
+                    """
+                    SELECT (SELECT count(*) FROM peer) - ifnull((SELECT min(max(0, peers), 1 << 62) FROM tally), 0)
+                    """)
+                return (difference, try reader.countHoldings().difference(from: reader.holdings()))
+            }
         }
-        guard difference != 0 else { return 0 }
+        guard difference != 0 || held != Holdings() else { return 0 }
         try await writer.perform { writer in
             try writer.transaction { records in
+                try records.add(held)
+                guard difference != 0 else { return }
                 try records.connection.statement(
                     """
                     INSERT INTO tally (singleton, peers) VALUES (1, ?1)

@@ -38,7 +38,24 @@ struct ReadView {
     /// The events of a peer that the database does not hold yet.
     func events(of key: Key) -> some Sequence<StoreEvent> { news(pending.byPeer[key] ?? []) }
 
-    /// Those of neither peers nor candidates.
+    /// The events of the value and the providers of a key.
+    func events(ofValue key: [UInt8]) -> some Sequence<StoreEvent> { news(pending.byValueKey[key] ?? []) }
+
+    /// The keys of values and providers with queued events.
+    var pendingValueKeys: Dictionary<[UInt8], [PendingWrites.Queued]>.Keys { pending.byValueKey.keys }
+
+    /// What queued events found of a peer in a crawl; the latest.
+    func visit(of key: Key, in crawl: Int64) -> VisitOutcome? {
+        guard let queued = pending.visits[key] else { return nil }
+        var latest: VisitOutcome?
+        for case .visited(_, let outcome, _, crawl: crawl) in news(queued) { latest = outcome }
+        return latest
+    }
+
+    /// The peers of which queued events say that a crawl has visited them.
+    var pendingVisits: Dictionary<Key, [PendingWrites.Queued]>.Keys { pending.visits.keys }
+
+    /// Those of none of these.
     var otherEvents: some Sequence<StoreEvent> { news(pending.others) }
 
     private func news(_ queued: [PendingWrites.Queued]) -> some Sequence<StoreEvent> {

@@ -155,6 +155,11 @@ extension Connection {
         try transaction(begin.prepared(self, "BEGIN"), body)
     }
 
+    /// Runs `body` in the transaction that is open, or in a read transaction.
+    func inOneView<Result>(_ body: () throws -> Result) throws -> Result {
+        isInTransaction ? try body() : try readTransaction(body)
+    }
+
     /// Runs `body` in a write transaction.
     func writeTransaction<Result>(_ body: () throws -> Result) throws -> Result {
         try transaction(statement("BEGIN IMMEDIATE"), body)

@@ -27,8 +27,7 @@ struct Migrator {
     /// locks of connections that this process has.
     /// In one view: another process may be making the file a store right now.
     func inspect() throws -> FileKind {
-        guard !connection.isInTransaction else { return try look() }
-        return try connection.readTransaction { try look() }
+        try connection.inOneView { try look() }
     }
 
     private func look() throws -> FileKind {
@@ -145,7 +144,7 @@ struct FileHeader {
     let network: Network
     let scope: Scope
     let createdAt: Instant
-    let peerCap: Int64
+    let peerCap: PeerCap
     let salt: SymmetricKey
     /// The schema that the file had before it was opened, where opening it has changed that.
     var upgradedFrom: Int?
@@ -165,7 +164,7 @@ struct FileHeader {
         self.network = network
         self.scope = scope
         createdAt = Instant(milliseconds: query.int64(5))
-        peerCap = query.int64(6)
+        peerCap = PeerCap(query.int64(6))
         salt = SymmetricKey(data: query.bytes(7))
     }
 }

@@ -19,7 +19,7 @@ struct Opened: Sendable {
 
     init(_ path: String, _ mode: OpenMode, _ options: StoreOptions, _ queue: DispatchQueue) throws(StoreError) {
         self.path = path
-        pending = PendingWrites(limit: options.queueLimit)
+        pending = PendingWrites(limit: options.queueLimit, byteLimit: options.queueBytes)
         switch mode {
         case .readOnly:
             (header, readers) = try Self.openForReading(path, options)
@@ -90,7 +90,7 @@ struct Opened: Sendable {
             header.upgradedFrom = upgradedFrom
             let writer = try Writer(
                 queue: queue, reader: RecordReader(connection, network: header.network), lock: lock, pending: pending,
-                options: options)
+                peerCap: header.peerCap, options: options)
             let readers = try ReaderPool(
                 path: path, access: .readWrite, network: header.network, options: options)
             return (header, readers, writer)

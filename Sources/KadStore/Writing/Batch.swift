@@ -5,6 +5,8 @@ import Multiformats
 struct Batch {
     private var byPeer: [Key: [StoreEvent]] = [:]
     private var byCandidate: [Multiaddr: [StoreEvent]] = [:]
+    private var byValueKey: [[UInt8]: [StoreEvent]] = [:]
+    private var visits: [Key: [StoreEvent]] = [:]
     private var buckets: [BucketName: BucketSnapshot] = [:]
     /// Marks of time and sessions, in their order.
     private var times: [StoreEvent] = []
@@ -26,6 +28,10 @@ struct Batch {
                 byPeer[key, default: []].append(event)
             } else if let address = event.candidate {
                 byCandidate[address, default: []].append(event)
+            } else if let key = event.valueKey {
+                byValueKey[key, default: []].append(event)
+            } else if case .visited(let key, _, _, _) = event {
+                visits[key, default: []].append(event)
             } else {
                 take(event)
             }
@@ -55,7 +61,7 @@ struct Batch {
 
     /// Pages are touched in the order in which they lie in the file: a batch in key order costs less than half of one in
     /// order of arrival.
-    func write(to records: RecordWriter) throws {
+    func write(to records: RecordWriter, _ limits: HoldingLimits) throws {
         let reader = records.reader
         var newestTombstone: Instant?
         var heldFailures = false
@@ -91,6 +97,8 @@ struct Batch {
         try writeTimes(records)
         if let witnesses { try records.write(witnesses.latest, canaryAt: witnesses.canaryAt) }
         try records.add(lookups)
+        try records.write(byValueKey, limits)
+        try records.write(visits: visits)
         if let newestTombstone { try records.capTombstones(newest: newestTombstone) }
         if heldFailures { try records.capHeld() }
     }

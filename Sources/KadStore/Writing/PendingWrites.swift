@@ -17,15 +17,50 @@ final class PendingWrites: Sendable {
     struct Snapshot: Sendable {
         var byPeer: [Key: [Queued]] = [:]
         var byCandidate: [Multiaddr: [Queued]] = [:]
-        /// Events of neither peers nor candidates: buckets, time, the outage guard's witnesses, lookups.
+        /// Events of values and providers, by their keys.
+        var byValueKey: [[UInt8]: [Queued]] = [:]
+        /// What crawls found of peers.
+        var visits: [Key: [Queued]] = [:]
+        /// Events of none of these: buckets, time, the outage guard's witnesses, lookups.
         var others: [Queued] = []
 
-        var isEmpty: Bool { byPeer.isEmpty && byCandidate.isEmpty && others.isEmpty }
+        mutating func add(_ queued: Queued) {
+            let event = queued.event
+            if let key = event.key {
+                byPeer[key, default: []].append(queued)
+            } else if let address = event.candidate {
+                byCandidate[address, default: []].append(queued)
+            } else if let key = event.valueKey {
+                byValueKey[key, default: []].append(queued)
+            } else if case .visited(let key, _, _, _) = event {
+                visits[key, default: []].append(queued)
+            } else {
+                others.append(queued)
+            }
+        }
+
+        /// Takes away what is committed of the things that `done` is of.
+        mutating func remove(_ done: ArraySlice<Queued>, through sequence: Int64) {
+            for event in done.lazy.map(\.event) {
+                if let key = event.key {
+                    PendingWrites.drop(&byPeer, key, sequence)
+                } else if let address = event.candidate {
+                    PendingWrites.drop(&byCandidate, address, sequence)
+                } else if let key = event.valueKey {
+                    PendingWrites.drop(&byValueKey, key, sequence)
+                } else if case .visited(let key, _, _, _) = event {
+                    PendingWrites.drop(&visits, key, sequence)
+                }
+            }
+            others.removeAll { $0.sequence <= sequence }
+        }
     }
 
     private struct State {
         var queue: [Queued] = []
         var snapshot = Snapshot()
+        /// Of the values and addresses among them.
+        var bytes = 0
         var lastSequence: Int64 = 0
         var isClosed = false
     }
@@ -34,27 +69,29 @@ final class PendingWrites: Sendable {
     let limit: Int
     private let state = Mutex(State())
 
-    init(limit: Int) { self.limit = limit }
+    /// The most bytes of values that wait: unlike other events, one may have a MiB.
+    let byteLimit: Int
 
-    /// - Returns: how many events are waiting now.
-    func enqueue(_ event: StoreEvent) throws(StoreError) -> Int {
-        let count: Int? = try state.withLock { (state) throws(StoreError) -> Int? in
+    init(limit: Int, byteLimit: Int) {
+        self.limit = limit
+        self.byteLimit = byteLimit
+    }
+
+    /// - Returns: how many events are waiting now, and the bytes of the values among them.
+    func enqueue(_ event: StoreEvent) throws(StoreError) -> (count: Int, bytes: Int) {
+        try state.withLock { (state) throws(StoreError) -> (count: Int, bytes: Int) in
             guard !state.isClosed else { throw .closed }
-            guard state.queue.count < limit else { return nil }
+            let weight = event.weight
+            guard state.queue.count < limit, weight == 0 || state.bytes < byteLimit else {
+                throw .backlog(limit: min(limit, state.queue.count))
+            }
             state.lastSequence += 1
             let queued = Queued(sequence: state.lastSequence, event: event)
             state.queue.append(queued)
-            if let key = event.key {
-                state.snapshot.byPeer[key, default: []].append(queued)
-            } else if let address = event.candidate {
-                state.snapshot.byCandidate[address, default: []].append(queued)
-            } else {
-                state.snapshot.others.append(queued)
-            }
-            return state.queue.count
+            state.bytes += weight
+            state.snapshot.add(queued)
+            return (state.queue.count, state.bytes)
         }
-        guard let count else { throw .backlog(limit: limit) }
-        return count
     }
 
     /// What readers must add to the database, or nil when there is nothing.
@@ -72,14 +109,8 @@ final class PendingWrites: Sendable {
     func committed(through sequence: Int64) {
         state.withLock { state in
             let done = state.queue.prefix { $0.sequence <= sequence }
-            for queued in done {
-                if let key = queued.event.key {
-                    Self.drop(&state.snapshot.byPeer, key, sequence)
-                } else if let address = queued.event.candidate {
-                    Self.drop(&state.snapshot.byCandidate, address, sequence)
-                }
-            }
-            state.snapshot.others.removeAll { $0.sequence <= sequence }
+            state.snapshot.remove(done, through: sequence)
+            state.bytes -= done.reduce(0) { $0 + $1.event.weight }
             state.queue.removeFirst(done.count)
         }
     }
@@ -92,7 +123,7 @@ final class PendingWrites: Sendable {
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
-    private static func drop<Name: Hashable>(_ map: inout [Name: [Queued]], _ name: Name, _ sequence: Int64) {
+    fileprivate static func drop<Name: Hashable>(_ map: inout [Name: [Queued]], _ name: Name, _ sequence: Int64) {
         guard let index = map.index(forKey: name) else { return }
         map.values[index].removeAll { $0.sequence <= sequence }
         if map.values[index].isEmpty { map.remove(at: index) }

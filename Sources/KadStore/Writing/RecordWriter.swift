@@ -9,6 +9,8 @@ final class RecordWriter {
     var width: Int { reader.width }
     /// Peers that came less those that went in this transaction.
     private var peerChange: Int64 = 0
+    /// Whether the numbers of values and providers were compared with what there is, once before any went for want of room.
+    var hasCountedHoldings = false
 
     init(_ reader: RecordReader) { self.reader = reader }
 

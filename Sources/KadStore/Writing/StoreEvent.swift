@@ -37,6 +37,17 @@ public enum StoreEvent: Hashable, Sendable {
     case online(from: Instant, to: Instant)
     /// A lookup has finished.
     case lookedUp(LookupSummary)
+    /// A value is kept for the network, or was published here. One that others sent takes the place of none of ours: that
+    /// has to be withdrawn first.
+    case valueStored(StoredValue)
+    /// A value goes: ours is withdrawn by it.
+    case valueForgotten([UInt8])
+    /// Somebody provides a key, or this node does. What others said takes the place of nothing of ours.
+    case providerStored(StoredProvider)
+    /// A provider of a key goes: ours is withdrawn by it.
+    case providerForgotten([UInt8], peer: Key)
+    /// The crawl of that number is done with a peer, known or not. Of a crawl that has ended nothing is kept.
+    case visited(Key, VisitOutcome, at: Instant, crawl: Int64)
 
     /// The key of the peer that the event is of, where it is of one.
     var key: Key? {
@@ -46,7 +57,9 @@ public enum StoreEvent: Hashable, Sendable {
             peer.key
         case .held(let held): held.key
         case .settled(let key): key
-        case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock, .witnesses, .online, .lookedUp: nil
+        case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock, .witnesses, .online, .lookedUp,
+            .valueStored, .valueForgotten, .providerStored, .providerForgotten, .visited:
+            nil
         }
     }
 
@@ -79,8 +92,7 @@ extension StoreEvent {
         case .backoff(_, let state): record?.backoff = state
         case .forgotten: record = nil
         case .bucket, .candidateHeard, .candidateTried, .candidateForgotten, .clock, .held, .settled, .witnesses,
-            .online,
-            .lookedUp:
+            .online, .lookedUp, .valueStored, .valueForgotten, .providerStored, .providerForgotten, .visited:
             break
         }
     }
@@ -124,14 +136,20 @@ extension StoreEvent {
             "a table of \(network.keyBits)-bit keys has no bucket \(snapshot.index)"
         case .forgotten(let peer, let stone?) where stone.key != peer.key: "the tombstone is of another peer"
         case .held(let held) where held.count < 1: "a held failure of \(held.count) attempts"
-        case .held, .settled:
-            key.map { $0 == $0.lowerBound(prefix: network.keyBits) } ?? true
-                ? nil : "the key is wider than the \(network.keyBits)-bit keys of this network"
+        case .held, .settled: key.flatMap { Self.fault(inKey: $0, network) }
         case .witnesses(let witnesses, _) where witnesses.count > 2: "\(witnesses.count) witnesses, two are kept"
         case .online(let start, let end) where end < start: "a session that ends before it starts"
         case .lookedUp(let summary): summary.contradiction
+        case .providerStored(let provider): Self.fault(inKey: provider.peer.key, network)
+        case .providerForgotten(_, let peer): Self.fault(inKey: peer, network)
+        case .visited(let key, _, _, _): Self.fault(inKey: key, network)
         default: nil
         }
+    }
+
+    private static func fault(inKey key: Key, _ network: Network) -> String? {
+        key == key.lowerBound(prefix: network.keyBits)
+            ? nil : "the key is wider than the \(network.keyBits)-bit keys of this network"
     }
 
     /// What the event makes of the mark of time. A correction is one for whoever takes it in: what follows from it, and is

@@ -12,6 +12,7 @@ final class Writer: @unchecked Sendable {
     let path: String
     let token: Int64
     let pending: PendingWrites
+    let peerCap: PeerCap
     private let options: StoreOptions
     private let lock: WriteLock
     /// Nil once closed: letting go of it closes the connection.
@@ -26,11 +27,13 @@ final class Writer: @unchecked Sendable {
     private let foreign = Mutex((count: Int64(0), isLooking: false))
 
     init(
-        queue: DispatchQueue, reader: RecordReader, lock: WriteLock, pending: PendingWrites, options: StoreOptions
+        queue: DispatchQueue, reader: RecordReader, lock: WriteLock, pending: PendingWrites, peerCap: PeerCap,
+        options: StoreOptions
     ) throws {
         self.queue = queue
         self.lock = lock
         self.pending = pending
+        self.peerCap = peerCap
         self.options = options
         path = reader.connection.path
         opened = RecordWriter(reader)
@@ -41,8 +44,8 @@ final class Writer: @unchecked Sendable {
     // MARK: Called from anywhere
 
     /// Sees to it that queued events are written: at once when a batch is full, within the batch interval otherwise.
-    func schedule(count: Int) {
-        if count >= options.batchCount {
+    func schedule(count: Int, bytes: Int = 0) {
+        if count >= options.batchCount || bytes >= options.batchBytes {
             guard scheduled.withLock({ !exchange(&$0.full, true) }) else { return }
             queue.async { [weak self] in self?.commitScheduled() }
         } else {
@@ -111,7 +114,7 @@ final class Writer: @unchecked Sendable {
         let waiting = pending.waiting()
         guard let last = waiting.last else { return false }
         try transaction { records in
-            try Batch(events: waiting.map(\.event)).write(to: records)
+            try Batch(events: waiting.map(\.event)).write(to: records, options.holdingLimits)
             try markApplied(last.sequence, records)
         }
         pending.committed(through: last.sequence)
@@ -159,6 +162,7 @@ final class Writer: @unchecked Sendable {
         guard version != dataVersion else { return }
         dataVersion = version
         records.reader.strings.forgetNumbers()
+        peerCap.value = try records.reader.peerCap()
         noteUnannounced()
     }
 

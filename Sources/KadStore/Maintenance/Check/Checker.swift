@@ -31,6 +31,8 @@ struct Checker {
             try checker.checkOthers()
             try checker.checkTables()
             try checker.checkEngine()
+            try checker.checkValues()
+            try checker.checkCrawls()
             return checker.report
         }
     }

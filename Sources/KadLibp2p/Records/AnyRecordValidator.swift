@@ -1,0 +1,15 @@
+import KadNode
+import Kademlia
+
+/// Admits every value that is not empty; the last one counts.
+///
+/// For namespaces that an operator opens knowingly: anybody may then replace anybody's value.
+public struct AnyRecordValidator: RecordValidator {
+    public init() {}
+
+    public func validate(key: [UInt8], value: [UInt8], at now: Instant) throws(RecordFault) {
+        guard !value.isEmpty else { throw .malformed }
+    }
+
+    public func select(key: [UInt8], among values: [[UInt8]]) -> Int { max(0, values.count - 1) }
+}

@@ -1,0 +1,182 @@
+import KadEngine
+import KadStore
+import Kademlia
+import Multiformats
+import TestSupport
+import Testing
+
+@testable import KadNode
+
+@Suite("Serving") struct ServingTests {
+    @Test("the nearest contacts are named, never the asker; the one that was asked for is first, and one more")
+    func findNode() async throws {
+        let swarm = try await Swarm(count: 30)
+        let asker = swarm.members[7]
+        var generator = SeededGenerator(seed: 5)
+        for _ in 0..<20 {
+            let target = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            let answer = try await swarm[0].answer(.findNode(target), from: asker.id)
+            let expected = swarm.nearest(target, count: 22).filter { $0 != 0 && $0 != 7 }.prefix(20)
+            #expect(answer.closer.map(\.peer.key) == expected.map { swarm.members[$0].key })
+            #expect(answer.closer.allSatisfy { $0.addresses.count == 1 })
+        }
+        // Known to the store alone, it is told, too.
+        let stranger = try #require(PeerID([0x12, 0x20] + [UInt8](repeating: 9, count: 32)))
+        let address = try Multiaddr("/ip4/10.7.0.1/tcp/4001")
+        try swarm.members[0].store.record(
+            .heard(
+                try swarm.members[0].store.peer(stranger), addresses: [address], source: nil, at: swarm.mesh.now))
+        let answer = try await swarm[0].answer(.findNode(Array(stranger.bytes)), from: asker.id)
+        #expect(answer.closer.count == 21)
+        #expect(answer.closer.first?.peer.id == stranger && answer.closer.first?.addresses == [address])
+        // So is a contact, once.
+        let contact = try await swarm[0].answer(.findNode(Array(swarm.members[3].id.bytes)), from: asker.id)
+        #expect(contact.closer.first?.peer.key == swarm.members[3].key && contact.closer.count == 21)
+        #expect(Set(contact.closer.map(\.peer.key)).count == 21)
+        // Whoever asks for itself is not told of itself; asked for oneself, one has no address.
+        let own = try await swarm[0].answer(.findNode(Array(asker.id.bytes)), from: asker.id)
+        #expect(own.closer.count == 20 && !own.closer.contains { $0.peer.key == asker.key })
+        let me = try await swarm[0].answer(.findNode(Array(swarm.members[0].id.bytes)), from: asker.id)
+        #expect(me.closer.first?.peer.key == swarm.members[0].key && me.closer.first?.addresses == [])
+        try await swarm.end()
+    }
+
+    @Test("who asks enters neither store nor table; who serves, does; a contact that asks has shown that it lives")
+    func clients() async throws {
+        let swarm = try await Swarm(count: 3)
+        let (node, store) = (swarm[0], swarm.members[0].store)
+        let client = try #require(PeerID([0x12, 0x20] + [UInt8](repeating: 9, count: 32)))
+        let key = try Network.libp2p.key(of: client)
+        let address = try Multiaddr("/ip4/10.7.0.1/tcp/4001")
+        for query in [Query.ping, .findNode([1, 2, 3]), .getValue([1, 2]), .getProviders([1])] {
+            _ = try await node.answer(query, from: client, at: address)
+        }
+        await node.heard(from: client, at: address, serves: false)
+        await node.identified(client, agent: "client", protocols: ["/ipfs/id/1.0.0"], addresses: [address], serves: false)
+        #expect(try store.record(of: key) == nil)
+        #expect(await node.contactCount == 2)
+        await node.identified(
+            client, agent: "server", protocols: ["/ipfs/kad/1.0.0"], addresses: [address], serves: true)
+        let record = try #require(try store.record(of: key))
+        #expect(record.addresses.map(\.address) == [address] && record.agent == "server")
+        #expect(record.protocols == ["/ipfs/kad/1.0.0"])
+        #expect(await node.contactCount == 3)
+        let before = try #require(await node.lastSeen(swarm.members[1].key))
+        swarm.mesh.advance(hours: 1)
+        _ = try await node.answer(.ping, from: swarm.members[1].id)
+        let after = try #require(await node.lastSeen(swarm.members[1].key))
+        #expect(after.millisecondsSince(before) >= 3_600_000)
+        try await swarm.end()
+    }
+
+    @Test("one peer may ask so much and no more, and others are answered nevertheless")
+    func limits() async throws {
+        var limits = ServingLimits()
+        limits.queries = ServingLimits.Rate(perSecond: 0, burst: 20)
+        limits.writes = ServingLimits.Rate(perSecond: 0, burst: 3)
+        let swarm = try await Swarm(count: 3, serving: limits)
+        let (one, other) = (swarm.members[1], swarm.members[2])
+        func provide(_ member: Swarm.Member, _ number: Int) async throws {
+            let named = NamedPeer(id: Array(member.id.bytes), addresses: [member.address])
+            _ = try await swarm[0].answer(
+                .addProvider([UInt8(number)], providers: [named]), from: member.id, at: member.address)
+        }
+        for number in 0..<3 { try await provide(one, number) }
+        await #expect(throws: Refusal.tooMany) { try await provide(one, 3) }
+        #expect(try swarm.members[0].store.providers(of: [3], at: swarm.mesh.now).isEmpty)
+        for _ in 0..<16 { _ = try await swarm[0].answer(.ping, from: one.id) }
+        await #expect(throws: Refusal.tooMany) { try await swarm[0].answer(.ping, from: one.id) }
+        try await provide(other, 1)
+        try await swarm.end()
+    }
+}
+
+extension KadNode {
+    func lastSeen(_ key: Key) -> Instant? { engine.table.liveContact(key)?.lastSeen }
+}
+
+@Suite("How much may be asked") struct QueryQuotaTests {
+    @Test("a bucket lets through what an exact count of it would", arguments: Seeds.first(3))
+    func exact(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var limits = ServingLimits()
+        limits.queries = ServingLimits.Rate(
+            perSecond: Int64.random(in: 1...50, using: &generator), burst: Int64.random(in: 1...50, using: &generator))
+        var quota = QueryQuota(limits: limits)
+        let rate = Double(limits.queries.perSecond)
+        let burst = Double(limits.queries.burst)
+        // The oracle counts in fractions; a thousandth is the least that the bucket knows.
+        var level: [Key: Double] = [:]
+        var last: [Key: Int64] = [:]
+        var now: Int64 = 0
+        for _ in 0..<3_000 {
+            now += Int64.random(in: 0...60, using: &generator)
+            let key = Key(UInt64.random(in: 0..<3, using: &generator), 0, 0, 0)
+            let elapsed = Double(now - (last[key] ?? now))
+            let full = min(burst, (level[key] ?? burst) + elapsed * rate / 1_000)
+            let expected = full >= 1 - 1e-9
+            level[key] = expected ? full - 1 : full
+            last[key] = now
+            let taken = quota.takes(.queries(key), at: Uptime(milliseconds: now))
+            #expect(taken == expected, "seed \(seed)")
+        }
+    }
+
+    @Test("however many ask, so many are counted, and whoever asks on stays counted")
+    func bounded() {
+        var limits = ServingLimits()
+        limits.counted = 100
+        limits.writes = ServingLimits.Rate(perSecond: 0, burst: 5)
+        var quota = QueryQuota(limits: limits)
+        let greedy = QueryQuota.Source.writes(Key(7, 0, 0, 0))
+        var taken = 0
+        for number in 0..<2_000 {
+            if number % 10 == 0, quota.takes(greedy, at: Uptime(milliseconds: 0)) { taken += 1 }
+            _ = quota.takes(.queries(Key(0, UInt64(number), 0, 0)), at: Uptime(milliseconds: 0))
+            #expect(quota.count <= 100)
+        }
+        #expect(taken == 5)
+    }
+
+    @Test("clocks and limits at their ends overflow nothing")
+    func extremes() {
+        var limits = ServingLimits()
+        limits.queries = ServingLimits.Rate(perSecond: .max, burst: .max)
+        var quota = QueryQuota(limits: limits)
+        for time in [Int64.min, 0, .max, .min, .max] {
+            let taken = quota.takes(.queries(.zero), at: Uptime(milliseconds: time))
+            #expect(taken)
+        }
+    }
+}
+
+@Suite("Validators") struct ValidatorTests {
+    private struct Always: RecordValidator {
+        let choice: Int
+        func validate(key: [UInt8], value: [UInt8], at now: Instant) throws(RecordFault) {}
+        func select(key: [UInt8], among values: [[UInt8]]) -> Int { choice }
+    }
+
+    @Test("are chosen by the namespace of the key; a key without one, or with another one, has none")
+    func namespaces() throws {
+        let validators = RecordValidators(["pk": Always(choice: 1), "x": Always(choice: 9)])
+        let now = Instant(milliseconds: 0)
+        func fault(_ key: String) -> RecordFault? {
+            do throws(RecordFault) {
+                try validators.validate(key: Array(key.utf8), value: [], at: now)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        #expect(fault("/pk/a") == nil && fault("/pk//") == nil && fault("/x/a/b") == nil)
+        for key in ["", "/", "//", "///", "pk", "/pk", "/pk/", "//a", "pk/a"] {
+            #expect(fault(key) == .unknownNamespace(nil), "\(key)")
+        }
+        #expect(fault("/PK/a") == .unknownNamespace("PK") && fault("/ipns/a") == .unknownNamespace("ipns"))
+        #expect(validators.select(key: Array("/pk/a".utf8), among: [[1], [2]]) == 1)
+        // A choice that is none is no index.
+        #expect(validators.select(key: Array("/x/a".utf8), among: [[1], [2]]) == 0)
+        #expect(validators.select(key: Array("/y/a".utf8), among: [[1], [2]]) == 0)
+    }
+}
