@@ -66,16 +66,23 @@ let package = Package(
             exclude: ["Protobuf/README.md", "Protobuf/Schemas"]),
         // A network under a virtual clock, which drives the same engine and the same store.
         .target(name: "KadSimulator", dependencies: ["Kademlia", "Multiformats", "KadStore", "KadEngine"]),
+        // What swift-metrics counts, as Prometheus fetches it.
+        .target(
+            name: "KadMetrics",
+            dependencies: [
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         // The command. Its folder is not named like its product: on a case-insensitive disk `kadstore` is `KadStore`.
         .executableTarget(
             name: "KadStoreCLI",
             dependencies: [
                 "Kademlia", "Multiformats", "KadStore", "KadExchange", "KadEngine", "KadNode", "KadLibp2p",
-                "KadSimulator",
+                "KadMetrics", "KadSimulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         .target(name: "TestSupport", dependencies: ["Kademlia"], path: "Tests/TestSupport"),
@@ -100,6 +107,12 @@ let package = Package(
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
+            name: "KadMetricsTests",
+            dependencies: [
+                "KadMetrics", .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         .testTarget(name: "KadSimulatorTests", dependencies: ["KadSimulator", "KadStore", "TestSupport"]),
         .testTarget(

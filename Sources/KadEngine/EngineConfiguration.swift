@@ -30,6 +30,9 @@ public struct EngineConfiguration: Sendable {
     public var clockMilliseconds: Int64 = 60_000
     /// Where a warm start and the revalidation run. Off: only lookups are run.
     public var maintains = true
+    /// Whether this is a guest at another node's store: a command that asks the network once. Neither its table nor what it
+    /// knows of its uplink take the place of the node's.
+    public var isGuest = false
 
     public init() {}
 }

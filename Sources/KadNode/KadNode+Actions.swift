@@ -34,6 +34,7 @@ extension KadNode {
             case .note(let note):
                 metrics.note(note)
                 log(note)
+                if case .warmStartFinished = note { warmth.end(isWarm: true) }
             }
         }
         metrics.state(inFlight: calls.count + ending.count, contacts: engine.table.count)

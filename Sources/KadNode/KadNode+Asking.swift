@@ -12,8 +12,8 @@ extension KadNode {
     ///   - options: whether a peer is dialled in spite of its backoff, and for how long it is waited.
     /// - Returns: the answer, as far as it is believed: peers with ids that are none, and addresses that the store's scope does
     ///   not admit, are left out.
-    /// - Throws: ``TransportError``. A peer that is not dialled for its backoff fails with the class that it waits for; with
-    ///   `unreachable` when no address is known; with `cancelled` when the task was cancelled or the node has ended.
+    /// - Throws: ``TransportError``: with `unreachable` when no address is known; with `cancelled` when the peer is not dialled
+    ///   for its backoff, when the task was cancelled, or when the node has ended.
     public func ask(
         _ request: Request, of id: PeerID, at addresses: [Multiaddr]? = nil, options: AskOptions = AskOptions()
     ) async throws(TransportError) -> Reply {

@@ -44,6 +44,7 @@ public actor KadNode: Service {
     /// How long the end waits for transports that were cancelled.
     var patience: Duration = .seconds(5)
     var phase = Phase.idle
+    var warmth = Warmth()
 
     enum Phase { case idle, running, stopped }
 
@@ -80,7 +81,11 @@ public actor KadNode: Service {
         self.transport = transport
         self.bootstrap = bootstrap
         self.logger = logger ?? Logger(label: "kadstore.node") { _ in SwiftLogNoOpLogHandler() }
-        identity = try await store.identity(id)
+        // A guest has no table in the store, and need not be known there.
+        identity =
+            configuration.isGuest
+            ? Identity(number: 0, peer: try store.peer(id), label: "", createdAt: .systemClock())
+            : try await store.identity(id)
         engine = try NodeEngine(
             store: store, identity: identity, configuration: configuration,
             seed: UInt64.random(in: .min ... .max), boot: .current(), at: time.now)
@@ -127,6 +132,7 @@ public actor KadNode: Service {
         guard phase != .stopped else { return }
         perform(engine.stop(at: time.now))
         phase = .stopped
+        warmth.end(isWarm: false)
         timer?.cancel()
         for continuation in lookups.values { continuation.finish() }
         lookups = [:]

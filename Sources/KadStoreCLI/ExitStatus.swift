@@ -1,4 +1,6 @@
 import KadExchange
+import KadLibp2p
+import KadNode
 import KadStore
 
 #if canImport(Glibc)
@@ -54,6 +56,8 @@ extension ExitStatus {
         case let error as CommandError: self = error.status
         case let error as StoreError: self = Self.status(of: error)
         case let error as ExchangeError: self = Self.status(of: error)
+        case let error as KeyFileError: self = Self.status(of: error)
+        case let error as ContentError: self = Self.status(of: error)
         default: self = .internalError
         }
     }
@@ -87,6 +91,22 @@ extension ExitStatus {
         case .isDatabase: .cannotCreate
         case .cancelled: .partlyDone
         case .store(let error): status(of: error)
+        }
+    }
+
+    private static func status(of error: KeyFileError) -> ExitStatus {
+        switch error {
+        case .notFound: .noInput
+        case .notAFile, .tooLarge, .key: .badData
+        case .exists: .cannotCreate
+        case .system(_, _, let code): status(ofSystemError: code, creating: true)
+        }
+    }
+
+    private static func status(of error: ContentError) -> ExitStatus {
+        switch error {
+        case .refused(.unknownNamespace), .badKey: .usage
+        case .refused, .outdated, .tooLarge: .badData
         }
     }
 
@@ -138,6 +158,14 @@ enum CommandError: Error, Hashable, Sendable {
     case damagedRows(Int)
     /// No record of any file was imported; what is wrong has been printed.
     case nothingImported(ExitStatus)
+    /// The network has nothing of what was asked for.
+    case nothingFound(String)
+    /// The time was over; the text says what is left.
+    case outOfTime(String)
+    /// Some peers were told, others were not; or not all of a network was visited.
+    case partlyDone(String)
+    /// Nothing can listen there; and why.
+    case cannotListen(String, String)
     /// Some records of converted files were left out; what is wrong has been printed.
     case partlyConverted
     /// Some records could not be compared; what is wrong has been printed.
@@ -148,13 +176,15 @@ enum CommandError: Error, Hashable, Sendable {
         case .usage: .usage
         case .notUnderstood: .badData
         case .notThere(_, _, let status): status
-        case .noSuchPeer, .ambiguousPeer, .problemsFound, .goalsMissed: .negative
+        case .noSuchPeer, .ambiguousPeer, .problemsFound, .goalsMissed, .nothingFound: .negative
         case .output: .inputOutput
         case .refused: .cannotCreate
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
         case .interrupted, .partlyImported, .partlyConverted, .damagedPeers, .damagedRows, .logNotEmptied,
             .copiedWithProblems:
             .partlyDone
+        case .outOfTime, .partlyDone: .partlyDone
+        case .cannotListen: .cannotCreate
         case .partlyCompared: .badData
         case .nothingImported(let status): status
         }
@@ -164,7 +194,11 @@ enum CommandError: Error, Hashable, Sendable {
 extension CommandError: CustomStringConvertible {
     var description: String {
         switch self {
-        case .usage(let text), .notUnderstood(let text), .interrupted(let text), .refused(let text): text
+        case .usage(let text), .notUnderstood(let text), .interrupted(let text), .refused(let text),
+            .nothingFound(let text), .partlyDone(let text):
+            text
+        case .outOfTime(let text): "the time was over: \(text) --timeout gives more."
+        case .cannotListen(let what, let why): "cannot listen for \(what): \(why)."
         case .noSuchPeer(let text, let suggestions):
             "no peer '\(text)' in the store." + Self.list(suggestions, "Did you mean")
         case .notThere(let text, let suggestions, _): text + Self.list(suggestions, "Did you mean")

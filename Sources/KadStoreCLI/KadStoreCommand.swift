@@ -31,6 +31,9 @@ struct KadStoreCommand: AsyncParsableCommand {
               kadstore diff old.db new.jsonl           what has changed
               kadstore backup backup.db                a copy that was checked, while a node writes
               kadstore simulate --list                 questions to a simulated network
+              kadstore node --metrics 9464             a node of libp2p's DHT that remembers
+              kadstore lookup "hello world"            the peers nearest to a key, asked in the network
+              kadstore crawl                           a whole network into the store
 
             JSON:
               With --json a command prints one document, or one a line; its help gives the shape after JSON. There, a member \
@@ -63,6 +66,12 @@ struct KadStoreCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Node",
                 subcommands: [ExplainCommand.self, ForgiveCommand.self, WarmCommand.self, SimulateCommand.self]),
+            CommandGroup(
+                name: "Network",
+                subcommands: [
+                    NodeCommand.self, LookupCommand.self, GetCommand.self, PutCommand.self, ProvideCommand.self,
+                    ProvidersCommand.self, CrawlCommand.self,
+                ]),
             CommandGroup(
                 name: "Database",
                 subcommands: [

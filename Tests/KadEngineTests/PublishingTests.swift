@@ -10,7 +10,7 @@ import Testing
 
     /// An engine that maintains itself, and so many values and keys of its own that were told at the start.
     private func setting(values: Int, providers: Int = 0, age: Int64 = 0) async throws -> Setting {
-        let setting = try await Setting(count: 30, known: 30) { $0.maintains = true }
+        let setting = try await Setting(count: 3, known: 3) { $0.maintains = true }
         let stamp = setting.world.wall.advanced(byMilliseconds: -age)
         for number in 0..<values { try store(setting, .value(key: [1, UInt8(number)]), at: stamp) }
         for number in 0..<providers { try store(setting, .provider(key: [2, UInt8(number)]), at: stamp) }
@@ -46,11 +46,11 @@ import Testing
             world.run(setting.engine, for: min(60_000, end.millisecondsSince(world.uptime))) {
                 world.publications.count > done
             }
+            // A page of the walk may find more in the next second.
+            if world.publications.count > done { world.run(setting.engine, for: 1_000) }
             let batch = world.publications[done...]
             done = world.publications.count
-            #expect(batch.count <= most)
-            if !batch.isEmpty { world.run(setting.engine, for: 1_000) }
-            #expect(world.publications.count == done, "more than \(most) at the same time")
+            #expect(batch.count <= most, "at the same time")
             for publication in batch {
                 told.append((publication, world.wall))
                 if succeeds { try store(setting, publication, at: world.wall) }
@@ -71,7 +71,7 @@ import Testing
             last[.value(key: [1, UInt8(number)])] = start
             last[.provider(key: [2, UInt8(number)])] = start
         }
-        let told = try run(setting, hours: 72)
+        let told = try run(setting, hours: 60)
         #expect(Set(told.map(\.0)).count == 200)
         for (publication, at) in told {
             let gap = at.millisecondsSince(try #require(last[publication]))
@@ -106,7 +106,9 @@ import Testing
         setting.world.take(engine.start(at: setting.world.time))
         setting.world.run(engine, for: 2 * 60_000)
         // Those after the first four wait until one of them is done.
-        for publication in setting.world.publications { setting.world.take(engine.published(publication, at: setting.world.time)) }
+        for publication in setting.world.publications {
+            setting.world.take(engine.published(publication, at: setting.world.time))
+        }
         setting.world.run(engine, for: 1_000)
         let expected = Set((0..<5).map { Publication.value(key: [1, UInt8($0)]) })
         #expect(Set(setting.world.publications) == expected)

@@ -295,7 +295,8 @@ struct Folder: ~Copyable {
 
         #expect(try metrics.expectCounter("kadstore_calls_total", [("outcome", "answered")]).values.count > 10)
         #expect(try metrics.expectCounter("kadstore_lookups_total", [("reason", "complete")]).values.count >= 1)
-        #expect(try metrics.expectGauge("kadstore_table_contacts").lastValue.map { $0 >= 10 } ?? false)
+        // Nodes of other tests count there, too.
+        #expect(try metrics.expectGauge("kadstore_table_contacts").values.contains { $0 >= 10 })
         #expect(try metrics.expectTimer("kadstore_call_duration").values.count > 10)
         let text = lines.all
         #expect(text.contains { $0.contains("node started") } && text.contains { $0.contains("node stopped") })

@@ -52,7 +52,8 @@ import Testing
             _ = try await node.answer(query, from: client, at: address)
         }
         await node.heard(from: client, at: address, serves: false)
-        await node.identified(client, agent: "client", protocols: ["/ipfs/id/1.0.0"], addresses: [address], serves: false)
+        await node.identified(
+            client, agent: "client", protocols: ["/ipfs/id/1.0.0"], addresses: [address], serves: false)
         #expect(try store.record(of: key) == nil)
         #expect(await node.contactCount == 2)
         await node.identified(

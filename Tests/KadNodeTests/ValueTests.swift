@@ -104,7 +104,8 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         try await swarm.end()
     }
 
-    @Test("a value with a false signature is passed over and charged to its sender alone, one that has run out to nobody")
+    @Test(
+        "a value with a false signature is passed over and charged to its sender alone, one that has run out to nobody")
     func liars() async throws {
         let swarm = try await Swarm(count: 30)
         _ = try await swarm[0].put(key: key, value: bytes("1 one"))
@@ -127,7 +128,9 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         try await swarm.end()
     }
 
-    @Test("a peer that sends a forged value to be kept is refused, and charged; one whose namespace is unknown is refused")
+    @Test(
+        "a peer that sends a forged value to be kept is refused, and charged; one whose namespace is unknown is refused"
+    )
     func forgedPut() async throws {
         let swarm = try await Swarm(count: 5)
         let sender = swarm.members[3]

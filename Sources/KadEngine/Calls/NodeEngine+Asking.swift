@@ -6,8 +6,8 @@ extension NodeEngine {
     /// One request to one peer, outside of lookups. It is retried, given up and charged to the failure memory like every
     /// other call; ``Action/outcome(_:_:)`` says what became of it, once, unless ``cancel(_:at:)-(CallID,_)`` comes before.
     ///
-    /// A peer whose backoff has not ended is not dialled: the outcome is then the failure that it waits for, and nothing is
-    /// charged once more. Without any address, or when it is this node itself, the outcome is `unreachable`.
+    /// A peer whose backoff has not ended is not dialled: the outcome is then `cancelled`, for we gave up ourselves, and nothing
+    /// is charged. Without any address, or when it is this node itself, the outcome is `unreachable`.
     ///
     /// - Parameters:
     ///   - addresses: where the caller knows it to be, in the order to try; they are remembered, as far as the store's scope
@@ -49,9 +49,7 @@ extension NodeEngine {
         let record = recall(peer.key)
         let addresses = stated ?? record.map(dialable) ?? []
         guard !isSelf, !addresses.isEmpty else { return refused(.unreachable) }
-        if let record, !options.insists, !isAdmitted(record) {
-            return refused(record.backoff?.lastClass ?? .unreachable)
-        }
+        if let record, !options.insists, !isAdmitted(record) { return refused(.cancelled) }
         let deadline = uptime.advanced(
             byMilliseconds: max(1, options.milliseconds ?? configuration.askMilliseconds))
         return call(peer, at: addresses, request, for: .direct, until: deadline)

@@ -151,7 +151,8 @@ extension NodeEngine {
     private func finishLookup(_ id: LookupID, _ reason: Lookup.FinishReason) {
         guard let running = lookups.removeValue(forKey: id) else { return }
         let statistics = running.lookup.statistics
-        remember(.lookedUp(LookupSummary(statistics, reason: reason, identity: identity.number, at: now)))
+        let owner = configuration.isGuest ? nil : identity.number
+        remember(.lookedUp(LookupSummary(statistics, reason: reason, identity: owner, at: now)))
         switch running.purpose {
         case .caller:
             let closest = running.lookup.closest.compactMap { key in
@@ -171,7 +172,7 @@ extension NodeEngine {
 
 extension LookupSummary {
     /// What is kept of a lookup: costs and end, never the target.
-    init(_ statistics: LookupStatistics, reason: Lookup.FinishReason, identity: Int64, at now: Instant) {
+    init(_ statistics: LookupStatistics, reason: Lookup.FinishReason, identity: Int64?, at now: Instant) {
         self.init(
             identity: identity, finishedAt: now, reason: reason,
             milliseconds: statistics.milliseconds, queries: statistics.queries, answers: statistics.answers,

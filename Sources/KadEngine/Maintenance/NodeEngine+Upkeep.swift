@@ -31,6 +31,10 @@ extension NodeEngine {
 
     /// Buckets, witnesses and, at the end of a life or before a flush, the mark of time.
     func recordState(isFinal: Bool) {
+        if configuration.isGuest {
+            upkeep.changedBuckets = []
+            upkeep.witnessesChanged = false
+        }
         for index in upkeep.changedBuckets.sorted() {
             guard let snapshot = table.snapshot(ofBucket: index) else {
                 upkeep.changedBuckets.remove(index)

@@ -98,7 +98,9 @@ extension KadNode {
             do {
                 switch publication {
                 case .value(let key):
-                    if let kept = try node.keptValue(key), kept.isOwn { _ = try await node.publish(kept.value, of: key) }
+                    if let kept = try node.keptValue(key), kept.isOwn {
+                        _ = try await node.publish(kept.value, of: key)
+                    }
                 case .provider(let key):
                     if try node.isProviding(key) { _ = try await node.announce(key) }
                 }

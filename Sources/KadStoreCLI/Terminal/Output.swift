@@ -17,8 +17,10 @@ struct Output {
 
     init(_ terminal: Terminal = .standardOutput) { self.terminal = terminal }
 
-    mutating func write(_ text: String) throws(CommandError) {
-        buffer.append(contentsOf: text.utf8)
+    mutating func write(_ text: String) throws(CommandError) { try write(text.utf8) }
+
+    mutating func write(_ bytes: some Sequence<UInt8>) throws(CommandError) {
+        buffer.append(contentsOf: bytes)
         if buffer.count >= Self.bufferSize { try flush() }
     }
 

@@ -14,6 +14,12 @@ enum UTC {
             + pad(second / 60 % 60, 2) + ":" + pad(second % 60, 2) + "Z"
     }
 
+    /// `2025-01-31T12:30:00.250Z`
+    static func preciseText(_ instant: Instant) -> String {
+        let (_, rest) = instant.milliseconds.flooredQuotientAndRemainder(dividingBy: 1_000)
+        return text(instant).dropLast() + "." + pad(rest, 3) + "Z"
+    }
+
     /// An instant from `2025-01-31` or `2025-01-31T12:30[:15[.250]]Z`, always UTC; nil for anything else.
     static func instant(_ text: String) -> Instant? {
         let parts = text.split(separator: "T", maxSplits: 1, omittingEmptySubsequences: false)

@@ -1,0 +1,188 @@
+import CoreMetrics
+import KadEngine
+import KadLibp2p
+import KadMetrics
+import KadNode
+import KadStore
+import Kademlia
+import Logging
+import Multiformats
+import ServiceLifecycle
+
+/// One life of `kadstore node`.
+struct NodeRun: Sendable {
+    let command: NodeCommand
+
+    /// Where a node listens that is not told: libp2p's usual port.
+    private static let usualAddress = "/ip4/0.0.0.0/tcp/4001"
+
+    func run() async throws {
+        try command.database.requireWriting()
+        let bootstrap = try PeerAddresses.peers(command.bootstrap)
+        let lines = command.log.lines(default: .info)
+        let registry = command.metrics.map { _ in PrometheusRegistry() }
+        if let registry { MetricsSystem.bootstrap(registry) }
+        let last = try await command.database.usingLibp2p(creating: command.scope ?? .public, expecting: command.scope) {
+            try await serve($0, bootstrap, lines, registry)
+        }
+        // Everything is written, and the file closed.
+        try command.output.isJSON ? Self.printLine(last.json("stopped").text) : ()
+    }
+
+    private func serve(
+        _ store: Store, _ bootstrap: [(PeerID, [Multiaddr])], _ lines: LogLines, _ registry: PrometheusRegistry?
+    ) async throws -> Standing {
+        let path = command.identity.path(of: command.database)
+        let keys = try IdentityFile.loadOrCreate(path)
+        try IdentityFile.warn(keys.peerID, with: path, in: store)
+        let swarm = Swarm(
+            keys: keys, configuration: .kadstore(store), logger: lines.logger("kadstore.swarm"))
+        do {
+            let transport = Libp2pTransport(swarm: swarm)
+            let node = try await KadNode(
+                store: store, id: keys.peerID, transport: transport, bootstrap: bootstrap,
+                validators: AcceptedNamespaces.validators(command.accept), logger: lines.logger("kadstore.node"))
+            await transport.serve(node)
+            try await swarm.listen(on: listenAddresses())
+            let metrics = try await metricsServer(registry)
+            let standing = Standing(
+                peer: store.network.idEncoding.encode(keys.peerID), addresses: try full(swarm, keys.peerID),
+                metrics: metrics.map { "http://\($0.address.ipAddress ?? ""):\($0.address.port ?? 0)/metrics" })
+            try announce(standing)
+            try await untilEnd(node, swarm, metrics, standing, lines)
+            return await standing.with(contacts: node.contactCount)
+        } catch {
+            await swarm.shutdown()
+            throw error
+        }
+    }
+
+    private func listenAddresses() throws -> [Multiaddr] {
+        command.listen.isEmpty ? [try Multiaddr(Self.usualAddress)] : command.listen.map(\.address)
+    }
+
+    private func full(_ swarm: Swarm, _ id: PeerID) throws -> [String] {
+        try swarm.listenAddresses.map { try $0.with(peerID: id).description }
+    }
+
+    private func metricsServer(_ registry: PrometheusRegistry?) async throws -> MetricsServer? {
+        guard let registry, let address = command.metrics else { return nil }
+        do {
+            return try await MetricsServer.listen(host: address.host, port: address.port, registry: registry)
+        } catch {
+            throw CommandError.cannotListen("metrics on \(address.defaultValueDescription)", "\(error)")
+        }
+    }
+
+    /// Runs the services until a signal, which cancels this task, begins their graceful end.
+    private func untilEnd(
+        _ node: KadNode, _ swarm: Swarm, _ metrics: MetricsServer?, _ standing: Standing, _ lines: LogLines
+    ) async throws {
+        // They end in the reverse order: the node lets go of its calls and flushes before its connections are closed.
+        let services: [any Service] = [
+            Closing { await metrics?.close() }, Closing { await swarm.shutdown() }, node,
+            Announcing { [isJSON = command.output.isJSON] in
+                guard await node.untilWarm(), isJSON else { return }
+                try Self.printLine(await standing.with(contacts: node.contactCount).json("ready").text)
+            },
+        ]
+        let group = ServiceGroup(services: services, logger: lines.logger("kadstore.services"))
+        let running = Task { try await group.run() }
+        try await withTaskCancellationHandler {
+            try await running.value
+        } onCancel: {
+            Task { await group.triggerGracefulShutdown() }
+        }
+    }
+
+    // MARK: What is printed
+
+    private func announce(_ standing: Standing) throws {
+        let text = ([standing.peer] + standing.addresses).joined(separator: " ")
+        try Self.printLine(command.output.isJSON ? standing.json("listening").text : text)
+    }
+
+    private static func printLine(_ text: String) throws {
+        var output = Output()
+        try output.line(text)
+        try output.flush()
+    }
+
+    /// What the events tell of the node.
+    private struct Standing: Sendable {
+        let peer: String
+        let addresses: [String]
+        let metrics: String?
+        var contacts = 0
+
+        func with(contacts: Int) -> Standing {
+            var standing = self
+            standing.contacts = contacts
+            return standing
+        }
+
+        func json(_ event: String) -> JSON {
+            .object([
+                "version": JSON.formatVersion, "event": .string(event),
+                "atMs": .int(Instant.systemClock().milliseconds), "peer": .string(peer),
+                "addresses": .strings(addresses), "contacts": .int(contacts), "metrics": .optional(metrics),
+            ])
+        }
+    }
+}
+
+/// Waits for the end, and then closes something.
+private struct Closing: Service {
+    let close: @Sendable () async -> Void
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        await close()
+    }
+}
+
+/// Says something, and waits for the end: a service that returned would end the others.
+private struct Announcing: Service {
+    let announce: @Sendable () async throws -> Void
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await announce() }
+        try? await gracefulShutdown()
+    }
+}
+
+extension SwarmConfiguration {
+    /// Of a node or client over this store.
+    static func kadstore(_ store: Store) -> SwarmConfiguration {
+        var configuration = SwarmConfiguration()
+        configuration.scope = store.scope
+        configuration.agent = "kadstore/\(KadStoreCommand.configuration.version)"
+        return configuration
+    }
+}
+
+extension DatabaseOptions {
+    /// Opens a store of libp2p's network for writing, runs `body`, and closes it.
+    ///
+    /// - Parameters:
+    ///   - scope: of a store that is created where there is none; nil creates none.
+    ///   - expected: the scope that a store that is there must have; nil is any.
+    func usingLibp2p<Value: Sendable>(
+        creating scope: Scope? = nil, expecting expected: Scope? = nil, _ body: (Store) async throws -> Value
+    ) async throws -> Value {
+        let existed = FileStatus.exists(path)
+        let mode: OpenMode
+        if let scope, !existed || expected != nil { mode = .create(.libp2p, scope) } else { mode = .readWrite }
+        return try await using(mode) { store in
+            guard store.network == .libp2p else {
+                throw StoreError.networkMismatch(
+                    path: store.path, expected: Network.libp2p.name, found: store.network.name)
+            }
+            if !existed {
+                let path = Terminal.standardError.safe(store.path)
+                Messages.line("Created \(path): network \(store.network.name), \(store.scope) scope.")
+            }
+            return try await body(store)
+        }
+    }
+}
