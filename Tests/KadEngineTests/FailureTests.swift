@@ -150,6 +150,30 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test("a failed stream is tried again within milliseconds, and its address stays in use")
+    func streams() async throws {
+        let setting = try await Setting(count: 15, known: 15)
+        let flaky = setting.world.nodes[0]
+        setting.world.failures[flaky.key] = .stream
+        let events = setting.world.lookup(setting.engine, flaky.key)
+        #expect(setting.world.dialled.count { $0 == flaky.key } == 4)
+        #expect(events.count { if case .failed(let peer, .stream) = $0 { peer.key == flaky.key } else { false } } == 1)
+
+        let peer = try setting.peer(flaky)
+        let address = try #require(try setting.store.record(of: flaky.key)?.addresses.first?.address)
+        let other = try Multiaddr("/ip4/10.250.0.1/tcp/9")
+        try setting.store.record(.heard(peer, addresses: [other], source: "gossip", at: setting.world.wall))
+        func dialable() throws -> Set<Multiaddr> {
+            let record = try #require(try setting.store.record(of: flaky.key))
+            return Set(record.dialableAddresses(at: setting.world.wall, policy: .standard))
+        }
+        try setting.store.record(.failed(peer, address: address, .stream, at: setting.world.wall))
+        #expect(try dialable() == [address, other])
+        try setting.store.record(.failed(peer, address: address, .reset, at: setting.world.wall))
+        #expect(try dialable() == [other])
+        try await setting.store.close()
+    }
+
     @Test("our own machine's failures charge nobody, and hold back all dialling for a moment")
     func local() async throws {
         let setting = try await Setting(count: 40, known: 40)

@@ -29,7 +29,8 @@ struct YamuxSessionTests {
         #expect(end.closed == .closed)
     }
 
-    @Test("the same is heard in parts of whatever size", arguments: [1, 2, 3, 5, 7, 11, 12, 13, 24, 100, 4_096, 1 << 20])
+    @Test(
+        "the same is heard in parts of whatever size", arguments: [1, 2, 3, 5, 7, 11, 12, 13, 24, 100, 4_096, 1 << 20])
     func chunks(size: Int) throws {
         var pair = YamuxPair()
         let request = yamuxPattern(3_000)

@@ -129,5 +129,15 @@ struct YamuxPair {
 
 /// Bytes that show where they belong.
 func yamuxPattern(_ count: Int, from start: Int = 0) -> [UInt8] {
-    (start..<(start + count)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    var position = start % patternTable.count
+    while bytes.count < count {
+        bytes += patternTable[position...].prefix(count - bytes.count)
+        position = 0
+    }
+    return bytes
 }
+
+/// Of a prime length, so that no window or frame divides it.
+private let patternTable = (0..<65_521).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

@@ -24,6 +24,8 @@ struct ExplainTests {
         #expect(try #require(document["changesAtMs"] as? Int) > Int(Instant.systemClock().milliseconds))
         let facts = try #require(document["facts"] as? [[String: Any]])
         #expect(facts.contains { $0["fact"] as? String == "breaker-open" })
+        #expect(facts.contains { $0["class"] as? String == "timeout" && $0["scope"] as? String == "connection" })
+        #expect(result.output.contains("(timeout, of one connection)"))
 
         #expect(try Command.run("forgive", failing, "--db", path, "--json").json()["forgiven"] as? Int == 1)
         #expect(try Command.run("explain", failing, "--db", path, "--json").json()["verdict"] as? String == "dialled")

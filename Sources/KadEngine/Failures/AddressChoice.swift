@@ -7,7 +7,7 @@ extension PeerRecord {
     ///
     /// Failures are charged to addresses first, so an address has a wait of its own, by the same rules as a peer and from
     /// its own counts. Where every address waits, all are tried, because then the peer's backoff decides; but not those
-    /// where somebody else answered.
+    /// where somebody else answered. A stream that failed shows that its address works.
     public func dialableAddresses(at now: Instant, policy: FailurePolicy) -> [Multiaddr] {
         let fresh = addresses.filter { wait(at: $0, now, policy) == nil }
         if !fresh.isEmpty { return fresh.map(\.address) }
@@ -16,7 +16,8 @@ extension PeerRecord {
 
     /// The class of a failure that an address still waits for; nil when it is free.
     private func wait(at address: AddressRecord, _ now: Instant, _ policy: FailurePolicy) -> FailureClass? {
-        for failure in failures where failure.address == address.address {
+        for failure in failures
+        where failure.address == address.address && failure.failureClass.scope != .stream {
             if let lastOK = address.lastOK, lastOK >= failure.lastAt { continue }
             let rule = policy[failure.failureClass]
             let doublings = min(max(0, failure.count - 1), 20)

@@ -151,7 +151,7 @@ extension YamuxSession {
 
     /// The other end opens a stream.
     ///
-    /// - Returns: false when it is refused. Nothing is kept of it then, and its body is skipped.
+    /// - Returns: false when it is refused. Then it is one of those that are over, and its body is skipped.
     private mutating func receiveOpening(_ frame: YamuxFrame, at now: Uptime) throws(YamuxViolation) -> Bool {
         let id = frame.stream
         guard theirs.owns(id) else { throw .wrongParity(stream: id) }
@@ -162,12 +162,8 @@ extension YamuxSession {
         {
             try chargeIdleFrame(at: now)
             if !isDead { send(.windowUpdate, .rst, stream: id) }
-            if frame.kind == .data {
-                guard Int(frame.length) <= YamuxFrame.initialWindow else {
-                    throw .windowOverrun(stream: id, length: frame.length)
-                }
-                skip(Int(frame.length))
-            }
+            gone.insert(id, window: YamuxFrame.initialWindow)
+            if frame.kind == .data { try receiveStrayData(frame, at: now) }
             return false
         }
         insert(id, isOurs: false, receiveWindow: YamuxFrame.initialWindow, at: now)

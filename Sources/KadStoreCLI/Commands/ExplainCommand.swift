@@ -18,10 +18,12 @@ struct ExplainCommand: AsyncParsableCommand {
             JSON: {version, id: text, key: text, verdict: "dialled" or "on-trial" or "waits" or "unreachable", \
             changesAtMs or null (unless it waits), text: [text] (the lines), facts: [fact]}
             fact = {fact: "never-dialled"} or {fact: "answered", lastMs, times} or {fact: "no-address"} or {fact: \
-            "addresses-waiting", count, of} or {fact: "failed", class: text, times, lastMs} or {fact: "streak", \
-            atLastFailureMilli, nowMilli} or {fact: "backoff", waitMs, class: text} or {fact: "breaker-open", openings, \
-            sinceMs or null} or {fact: "trial-under-way"} or {fact: "outcomes", failures, of} or {fact: "held", class: \
-            text, atMs, isWitnessed} or {fact: "contact", identity: text, bucket, isLive}
+            "addresses-waiting", count, of} or {fact: "failed", class: text, scope: scope, times, lastMs} or {fact: \
+            "streak", atLastFailureMilli, nowMilli} or {fact: "backoff", waitMs, class: text, scope: scope} or {fact: \
+            "breaker-open", openings, sinceMs or null} or {fact: "trial-under-way"} or {fact: "outcomes", failures, of} \
+            or {fact: "held", class: text, scope: scope, atMs, isWitnessed} or {fact: "contact", identity: text, \
+            bucket, isLive}
+            scope = "stream" or "connection" or "peer" or null (a failure of our own)
             """)
 
     @Argument(help: "The peer.")

@@ -46,7 +46,7 @@ struct ExplanationView {
         case .streak(let then, let now):
             "Its streak of failures was \(milli(then)) when one was last counted, and has decayed to \(milli(now))."
         case .backoff(let milliseconds, let failureClass):
-            "Its last failure (\(failureClass.name)) set a wait of \(Span.text(milliseconds: milliseconds))."
+            "Its last failure (\(name(failureClass))) set a wait of \(Span.text(milliseconds: milliseconds))."
         case .breakerOpen(let openings, let since):
             "Its circuit breaker is open" + (since.map { " since \(when($0))" } ?? "")
                 + (openings > 1 ? ", for the \(terminal.count(openings)). time in a row." : ".")
@@ -54,13 +54,23 @@ struct ExplanationView {
         case .outcomes(let failures, let count):
             "\(terminal.count(failures)) of its last \(terminal.count(count, "counted outcome")) \(failures == 1 ? "is a failure" : "are failures")."
         case .held(let failureClass, let at, let isWitnessed):
-            "A failure (\(failureClass.name)) \(when(at)) does not count yet: it may have been our own outage. "
+            "A failure (\(name(failureClass))) \(when(at)) does not count yet: it may have been our own outage. "
                 + (isWitnessed
                     ? "Somebody else answered shortly before it; an answer shortly after will make it count."
                     : "The peer will be dialled again beside a good one.")
         case .contact(let identity, let bucket, let isLive):
             "It is \(isLive ? "a live contact" : "waiting in the replacement cache") of bucket \(bucket) of "
                 + "\(terminal.safe(identity))."
+        }
+    }
+
+    /// The class, and how far such a failure reaches.
+    private func name(_ failureClass: FailureClass) -> String {
+        switch failureClass.scope {
+        case .stream: "\(failureClass.name), of one stream"
+        case .connection: "\(failureClass.name), of one connection"
+        case .peer: "\(failureClass.name), of the peer as a whole"
+        case nil: failureClass.name
         }
     }
 
@@ -118,7 +128,8 @@ extension ExplanationView {
             .object(["fact": .string("addresses-waiting"), "count": .int(count), "of": .int(all)])
         case .failed(let failureClass, let times, let last):
             .object([
-                "fact": .string("failed"), "class": .string(failureClass.name), "times": .int(times),
+                "fact": .string("failed"), "class": .string(failureClass.name),
+                "scope": .optional(failureClass.scope?.rawValue), "times": .int(times),
                 "lastMs": .int(last.milliseconds),
             ])
         case .streak(let then, let now):
@@ -126,6 +137,7 @@ extension ExplanationView {
         case .backoff(let milliseconds, let failureClass):
             .object([
                 "fact": .string("backoff"), "waitMs": .int(milliseconds), "class": .string(failureClass.name),
+                "scope": .optional(failureClass.scope?.rawValue),
             ])
         case .breakerOpen(let openings, let since):
             .object([
@@ -136,7 +148,8 @@ extension ExplanationView {
             .object(["fact": .string("outcomes"), "failures": .int(failures), "of": .int(count)])
         case .held(let failureClass, let at, let isWitnessed):
             .object([
-                "fact": .string("held"), "class": .string(failureClass.name), "atMs": .int(at.milliseconds),
+                "fact": .string("held"), "class": .string(failureClass.name),
+                "scope": .optional(failureClass.scope?.rawValue), "atMs": .int(at.milliseconds),
                 "isWitnessed": .bool(isWitnessed),
             ])
         case .contact(let identity, let bucket, let isLive):

@@ -12,15 +12,14 @@ extension FailureClass {
     /// How far a failure of this class reaches; nil where it is our own and says nothing of the other end.
     ///
     /// Narrow failures pass quickly, and the waits follow (``FailurePolicy``): a stream costs a second at first, a
-    /// connection a minute, a peer that answers wrongly an hour.
+    /// connection from a quarter of a minute to half an hour, a peer that answers wrongly an hour.
     public var scope: FailureScope? {
         switch self {
         // Busy is one request turned down, and proof of life.
         case .stream, .busy: .stream
-        // Somebody else at an address is a fault of the address.
-        case .timeout, .refused, .reset, .unreachable, .identityMismatch: .connection
-        // Other software, or other conduct, than we can talk to.
-        case .negotiation, .badResponse: .peer
+        // Somebody else, or other software, at an address says nothing of what is at the peer's other addresses.
+        case .timeout, .refused, .reset, .unreachable, .negotiation, .identityMismatch: .connection
+        case .badResponse: .peer
         case .cancelled, .local: nil
         }
     }

@@ -50,6 +50,21 @@ struct FailurePolicyTests {
         }
     }
 
+    @Test("The further a failure reaches, the longer the first wait; our own reach nobody")
+    func scopes() throws {
+        let bases = Dictionary(grouping: FailureClass.allCases.filter { $0 != .busy }) { $0.scope }
+            .mapValues { $0.map { FailurePolicy.standard[$0].baseMilliseconds } }
+        #expect(bases[nil] == [0, 0])
+        let stream = try #require(bases[.stream]?.max())
+        #expect(try stream < #require(bases[.connection]?.min()))
+        #expect(FailureClass.badResponse.scope == .peer)
+        // Whose fault is one stream's is worth another stream at once.
+        for failureClass in FailureClass.allCases where failureClass.scope == .peer {
+            #expect(!FailurePolicy.standard[failureClass].isRetriedInCall)
+        }
+        #expect(Set(FailureClass.allCases.compactMap(\.scope)) == Set(FailureScope.allCases))
+    }
+
     /// `min(cap, base * 2^(max(1, ceil(s)) - 1))`, in floating point.
     static func oracle(_ row: Row, streakMilli: Int64, grace: Double) -> Double {
         let failures = (Double(max(0, streakMilli)) / 1_000).rounded(.up)
