@@ -68,7 +68,7 @@ extension KeyPair {
     /// The key in a file; where there is none, a new one, saved there. Of several processes that do so at once, all get the
     /// same.
     ///
-    /// - Throws: ``KeyFileError``: all but `notFound`.
+    /// - Throws: ``KeyFileError``; `notFound` only where `path` is a link that leads nowhere.
     public init(contentsOfOrSavingTo path: String) throws(KeyFileError) {
         do throws(KeyFileError) {
             try self.init(contentsOf: path)
@@ -91,7 +91,7 @@ extension KeyPair {
 
     /// Writes the key to a new file that only its owner may read (0600). It appears whole or not at all.
     ///
-    /// - Throws: ``KeyFileError``: `exists`, `system`.
+    /// - Throws: ``KeyFileError``: `exists`, `system`; `key` where the library fails.
     public func save(to path: String) throws(KeyFileError) {
         let bytes: [UInt8]
         do throws(KeyError) {

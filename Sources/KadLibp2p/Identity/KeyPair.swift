@@ -24,7 +24,8 @@ public struct KeyPair: Sendable {
 
     /// A key from its libp2p `PrivateKey` message.
     ///
-    /// Its data are the seed (as py-libp2p writes it) or the seed and the public key (as go-libp2p does).
+    /// Its data are the seed (as py-libp2p writes it), the seed and the public key (as go-libp2p does), or the seed and the
+    /// public key twice (as it did once).
     ///
     /// - Throws: ``KeyError``: `malformed`, `unsupported` for other algorithms, `mismatchedHalves`.
     public init(encoded: [UInt8]) throws(KeyError) {
@@ -39,10 +40,11 @@ public struct KeyPair: Sendable {
         case .ecdsa: throw .unsupported(.ecdsa)
         }
         let data = Array(message.data)
-        guard data.count == Self.seedCount || data.count == 2 * Self.seedCount else { throw .malformed }
+        let copies = data.count / Self.seedCount - 1
+        guard data.count.isMultiple(of: Self.seedCount), (0...2).contains(copies) else { throw .malformed }
         try self.init(seed: Array(data.prefix(Self.seedCount)))
-        let half = data.dropFirst(Self.seedCount)
-        guard half.isEmpty || half.elementsEqual(privateKey.publicKey.rawRepresentation) else {
+        let half = Array(privateKey.publicKey.rawRepresentation)
+        guard data.dropFirst(Self.seedCount).elementsEqual(repeatElement(half, count: copies).joined()) else {
             throw .mismatchedHalves
         }
     }

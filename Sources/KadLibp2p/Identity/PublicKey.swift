@@ -29,7 +29,7 @@ public struct PublicKey: Hashable, Sendable {
     ///
     /// A secp256k1 key is read, so that it has a peer id; its signatures cannot be checked.
     ///
-    /// - Throws: ``KeyError``: `tooLong`, `malformed`, `rsaSize`.
+    /// - Throws: ``KeyError``: `tooLong`, `malformed`, `rsaSize`; `unsupported` for ECDSA on another curve than P-256.
     public init(encoded: [UInt8]) throws(KeyError) {
         guard encoded.count <= Self.byteLimit else { throw .tooLong(count: encoded.count, limit: Self.byteLimit) }
         guard let message = Self.decoded(encoded) else { throw .malformed }
@@ -122,9 +122,10 @@ extension PublicKey {
                 guard PublicKey.rsaBits.contains(key.keySizeInBits) else { throw .rsaSize(bits: key.keySizeInBits) }
                 self = .rsa(key)
             case .ecdsa:
+                // Keys of other curves exist, and are not told from what is no key.
                 guard let key = try? P256.Signing.PublicKey(derRepresentation: message.data),
                     key.derRepresentation == message.data
-                else { throw .malformed }
+                else { throw .unsupported(.ecdsa) }
                 self = .ecdsa(key)
             case .secp256K1:
                 // A compressed point: the sign of y, and x.

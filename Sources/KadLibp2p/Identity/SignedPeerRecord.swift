@@ -38,7 +38,9 @@ public struct SignedPeerRecord: Hashable, Sendable {
         guard peer == envelope.publicKey.peerID else { throw .wrongSigner(envelope.publicKey.peerID) }
         self.peer = peer
         sequence = message.seq
-        addresses = message.addresses.prefix(Self.addressLimit).compactMap { try? Multiaddr(bytes: Array($0.multiaddr)) }
+        addresses = message.addresses.prefix(Self.addressLimit).compactMap {
+            try? Multiaddr(bytes: Array($0.multiaddr))
+        }
     }
 
     /// The record in its envelope, signed.

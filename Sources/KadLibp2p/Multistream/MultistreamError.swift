@@ -4,7 +4,8 @@ enum MultistreamError: Error, Hashable, Sendable, CustomStringConvertible {
     case lineTooLong(limit: Int)
     /// A line without its newline, or with a length of zero or not in its shortest form.
     case malformedLine
-    /// The other end opened with something else than the header of multistream-select 1.0.0.
+    /// The other end opened with something else than the header of multistream-select 1.0.0. Texts are as
+    /// ``MultistreamLine/printable(_:)`` makes them.
     case header(String)
     /// None of what the dialer proposed is spoken by the listener.
     case noneAccepted

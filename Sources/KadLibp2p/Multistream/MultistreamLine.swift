@@ -1,3 +1,4 @@
+import Kademlia
 import Multiformats
 import NIOCore
 
@@ -29,6 +30,21 @@ enum MultistreamLine {
         output.writeInteger(newline)
     }
 
+    /// The beginning of what another end sent, for people: printable ASCII, and `\xNN` for all else, so that it does no harm
+    /// in a log or on a terminal.
+    static func printable(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.prefix(printableLimit).reduce(into: "") { text, byte in
+            if (0x20..<0x7f).contains(byte) && byte != UInt8(ascii: "\\") {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                text += "\\x" + Hex.encode([byte])
+            }
+        }
+    }
+
+    /// Enough to tell a protocol by, in bytes.
+    private static let printableLimit = 100
+
     private static func append(length: Int, to output: inout ByteBuffer) {
         var prefix: [UInt8] = []
         Varint.append(UInt64(length), to: &prefix)
@@ -58,7 +74,9 @@ enum MultistreamLine {
         let textCount = Int(length) - 1
         guard bytes.readableBytes >= prefixCount + textCount + 1 else { return nil }
         bytes.moveReaderIndex(forwardBy: prefixCount)
-        guard let text = bytes.readBytes(length: textCount), bytes.readInteger() == newline else { throw .malformedLine }
+        guard let text = bytes.readBytes(length: textCount), bytes.readInteger() == newline else {
+            throw .malformedLine
+        }
         return text
     }
 }

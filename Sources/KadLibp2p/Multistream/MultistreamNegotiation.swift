@@ -44,20 +44,33 @@ struct MultistreamNegotiation {
     mutating func receive(_ bytes: inout ByteBuffer) throws(MultistreamError) -> Progress {
         var output = ByteBuffer()
         var agreed: String?
+        if !hasHeader {
+            guard try readHeader(from: &bytes) else { return Progress() }
+            hasHeader = true
+            if role == .listener { MultistreamLine.append(MultistreamLine.header, to: &output) }
+        }
         while agreed == nil, let line = try MultistreamLine.read(from: &bytes) {
-            if !hasHeader {
-                guard line == MultistreamLine.header else { throw .header(String(decoding: line, as: UTF8.self)) }
-                hasHeader = true
-                if role == .listener { MultistreamLine.append(line, to: &output) }
-            } else {
-                agreed =
-                    switch role {
-                    case .dialer: try answered(line, output: &output)
-                    case .listener: try proposed(line, output: &output)
-                    }
-            }
+            agreed =
+                switch role {
+                case .dialer: try answered(line, output: &output)
+                case .listener: try proposed(line, output: &output)
+                }
         }
         return Progress(send: output.readableBytes > 0 ? output : nil, agreed: agreed)
+    }
+
+    /// Removes the header from the front of `bytes`; false while it is not whole. Bytes that cannot become it are refused at
+    /// once, and not when as many are there as their first one counts: somebody who speaks another protocol may wait too.
+    private func readHeader(from bytes: inout ByteBuffer) throws(MultistreamError) -> Bool {
+        var expected = ByteBuffer()
+        MultistreamLine.append(MultistreamLine.header, to: &expected)
+        let start = bytes.readableBytesView.prefix(expected.readableBytes)
+        guard expected.readableBytesView.starts(with: start) else {
+            throw .header(MultistreamLine.printable(start))
+        }
+        guard start.count == expected.readableBytes else { return false }
+        bytes.moveReaderIndex(forwardBy: start.count)
+        return true
     }
 
     private mutating func answered(
@@ -65,7 +78,7 @@ struct MultistreamNegotiation {
     ) throws(MultistreamError) -> String? {
         guard position < protocols.count else { throw .noneAccepted }
         if line == protocols[position] { return names[position] }
-        guard line == MultistreamLine.notAvailable else { throw .unexpected(String(decoding: line, as: UTF8.self)) }
+        guard line == MultistreamLine.notAvailable else { throw .unexpected(MultistreamLine.printable(line)) }
         position += 1
         guard position < protocols.count else { throw .noneAccepted }
         MultistreamLine.append(protocols[position], to: &output)

@@ -39,12 +39,10 @@ struct NoiseCipher {
         _ sealed: some DataProtocol, authenticating context: [UInt8]
     ) throws(NoiseError) -> Data {
         guard sealed.count >= Self.tagCount else { throw .truncated }
-        let nonce = try nextNonce()
-        guard
-            let box = try? ChaChaPoly.SealedBox(
-                nonce: ChaChaPoly.Nonce(data: nonce), ciphertext: sealed.dropLast(Self.tagCount),
-                tag: sealed.suffix(Self.tagCount))
-        else { throw .library }
+        var combined = Data(try nextNonce())
+        combined.reserveCapacity(Self.nonceCount + sealed.count)
+        combined.append(contentsOf: sealed)
+        guard let box = try? ChaChaPoly.SealedBox(combined: combined) else { throw .library }
         guard let plaintext = try? ChaChaPoly.open(box, using: key, authenticating: context) else {
             throw .authentication
         }

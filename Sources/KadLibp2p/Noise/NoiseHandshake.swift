@@ -6,7 +6,7 @@ import Crypto
 ///     <- e, ee, s, es
 ///     -> s, se
 ///
-/// Nothing that a message makes of the state is kept when the message is refused: the caller ends the connection.
+/// A message that is refused leaves the state half-way: the connection is to be closed then.
 struct NoiseHandshake {
     /// The initiator's ciphers and the responder's are mirror images.
     struct Ciphers {

@@ -16,7 +16,8 @@ struct SecureChannel {
             let count = min(rest.readableBytes, NoiseFrame.plaintextLimit)
             do throws(NoiseError) {
                 let sealed = try rest.withUnsafeReadableBytes { (bytes) throws(NoiseError) in
-                    try ciphers.sending.seal(bytes.prefix(count), authenticating: [])
+                    try ciphers.sending.seal(
+                        UnsafeRawBufferPointer(rebasing: bytes.prefix(count)), authenticating: [])
                 }
                 NoiseFrame.append(sealed, to: &output)
             } catch {

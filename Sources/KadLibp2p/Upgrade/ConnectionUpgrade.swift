@@ -28,8 +28,8 @@ struct ConnectionUpgrade {
     static let securityProtocol = "/noise"
     static let muxerProtocol = "/yamux/1.0.0"
 
-    /// The most bytes that are read before the agreement, but for the one line or frame that reaches over it: several times
-    /// what two negotiations with all their proposals and a handshake with the longest RSA key take.
+    /// The most bytes that are read before the agreement, but for the one frame that reaches over it: more than two
+    /// negotiations with all their proposals and a handshake with the longest RSA key can take.
     static let byteLimit = 64 * 1024
 
     /// The most bytes of a handshake message: an RSA key of 8,192 bits and its signature take 2,100, and some hundreds are

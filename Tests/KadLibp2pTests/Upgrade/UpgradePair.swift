@@ -6,16 +6,14 @@ import Testing
 
 @testable import KadLibp2p
 
-/// Two ends of a connection, joined in memory.
+/// Two ends of a connection, joined in memory. A value: a copy is a branch of what may happen.
 struct UpgradePair {
-    /// How what one end sends is cut into what the other receives: the length of the next piece, of so many bytes.
-    typealias Cut = (Int) -> Int
-
     var dialer: ConnectionUpgrade
     var listener: ConnectionUpgrade
-    /// What each end has sent.
+    /// All that each end has sent.
     private(set) var sent: [Role: [UInt8]] = [.dialer: [], .listener: []]
     private(set) var established: [Role: ConnectionUpgrade.Established] = [:]
+    private var wire: [Role: [UInt8]] = [.dialer: [], .listener: []]
 
     /// Keys that are the same each time.
     static func keys(_ name: String) throws -> KeyPair {
@@ -26,6 +24,7 @@ struct UpgradePair {
         try .init(rawRepresentation: SHA256.hash(data: Array("ephemeral \(name)".utf8)))
     }
 
+    /// An end of the keys that bear its role's name.
     static func end(
         _ role: Role, expecting: PeerID? = nil, ephemeral name: String = "0"
     ) throws -> ConnectionUpgrade {
@@ -36,40 +35,42 @@ struct UpgradePair {
     init(expecting: PeerID? = nil) throws {
         dialer = try Self.end(.dialer, expecting: expecting)
         listener = try Self.end(.listener)
+        if let first = try dialer.begin() { note(first, from: .dialer) }
     }
 
-    /// Runs until nobody sends any more.
+    /// Who has sent something that is not received yet.
+    var sender: Role? { [.dialer, .listener].first { wire[$0]?.isEmpty == false } }
+
+    /// What is on its way from one end.
+    func underway(from role: Role) -> [UInt8] { wire[role] ?? [] }
+
+    /// Lets one end receive the next piece.
     ///
-    /// - Parameter change: is given each piece before it is received: who sent it, how many bytes that end had sent before it.
-    mutating func run(
-        cut: Cut = { $0 }, change: (Role, Int, inout [UInt8]) -> Void = { _, _, _ in }
+    /// - Parameter count: its length.
+    mutating func deliver(
+        from role: Role, count: Int = .max, change: (inout [UInt8]) -> Void = { _ in }
     ) throws(UpgradeError) {
-        var wire: [Role: [UInt8]] = [.dialer: [], .listener: []]
-        var offsets: [Role: Int] = [.dialer: 0, .listener: 0]
-        if let first = try dialer.begin() {
-            sent[.dialer] = Array(first.readableBytesView)
-            wire[.dialer] = sent[.dialer]
+        var piece = Array(underway(from: role).prefix(count))
+        wire[role] = Array(underway(from: role).dropFirst(piece.count))
+        change(&piece)
+        var bytes = ByteBuffer(bytes: piece)
+        let to: Role = role == .dialer ? .listener : .dialer
+        guard established[to] == nil else {
+            established[to]?.leftover.writeBuffer(&bytes)
+            return
         }
-        while let from = [Role.dialer, .listener].first(where: { wire[$0]?.isEmpty == false }) {
-            let to: Role = from == .dialer ? .listener : .dialer
-            let queued = wire[from] ?? []
-            var piece = Array(queued.prefix(max(1, cut(queued.count))))
-            wire[from] = Array(queued.dropFirst(piece.count))
-            let offset = offsets[from, default: 0]
-            offsets[from] = offset + piece.count
-            change(from, offset, &piece)
-            var bytes = ByteBuffer(bytes: piece)
-            if established[to] != nil {
-                established[to]?.leftover.writeBuffer(&bytes)
-                continue
-            }
-            let progress =
-                to == .dialer ? try dialer.receive(&bytes) : try listener.receive(&bytes)
-            if let answer = progress.send {
-                sent[to, default: []] += answer.readableBytesView
-                wire[to, default: []] += answer.readableBytesView
-            }
-            if let established = progress.established { self.established[to] = established }
-        }
+        let progress = to == .dialer ? try dialer.receive(&bytes) : try listener.receive(&bytes)
+        if let answer = progress.send { note(answer, from: to) }
+        if let established = progress.established { self.established[to] = established }
+    }
+
+    /// Runs until all that was sent is received.
+    mutating func run(cut: (Int) -> Int = { $0 }) throws(UpgradeError) {
+        while let role = sender { try deliver(from: role, count: max(1, cut(underway(from: role).count))) }
+    }
+
+    private mutating func note(_ bytes: ByteBuffer, from role: Role) {
+        sent[role, default: []] += bytes.readableBytesView
+        wire[role, default: []] += bytes.readableBytesView
     }
 }
