@@ -42,6 +42,7 @@ extension ContentError: CustomStringConvertible {
         case .refused(.contradictory): "the value does not belong to the key"
         case .refused(.badSignature): "the value's signature is not that of the key's owner"
         case .refused(.expired): "the value is not valid at this time: sign it anew"
+        case .refused(.unverifiable): "the value is signed with a kind of key that this node cannot check"
         case .outdated: "a newer value of the key is known: get it first, and publish one that is newer still"
         case .badKey(let bytes): "a key has 1 to 128 bytes, this one has \(bytes)"
         case .tooLarge(let bytes, let limit): "a value has at most \(limit) bytes, this one has \(bytes)"
