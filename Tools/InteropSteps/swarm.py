@@ -127,6 +127,11 @@ class Swarm:
         info = await self.nodes[node].dht.find_peer(identity)
         return info and [str(address) for address in info.addrs]
 
+    async def query(self, node: int, peer: str, key: str) -> bool:
+        """Whether a peer answers one FIND_NODE."""
+        routing = self.nodes[node].dht.peer_routing
+        return bool(await routing._query_peer_for_closest(ID.from_base58(peer), ID.from_base58(key).to_bytes()))
+
     async def put_value(self, node: int, key: str, value: str) -> None:
         await self.nodes[node].dht.put_value(key, value.encode())
 
@@ -161,7 +166,8 @@ class Swarm:
             await self.nodes[index].gone.wait()
 
 
-COMMANDS = ("tables", "connect", "find_peer", "put_value", "get_value", "provide", "find_providers", "holders", "stop")
+COMMANDS = ("tables", "connect", "find_peer", "query", "put_value", "get_value", "provide", "find_providers", "holders",
+            "stop")
 
 
 def say(**message) -> None:

@@ -12,6 +12,7 @@ from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.kad_dht.pb.kademlia_pb2 import Message
 from libp2p.peer.id import ID
 from libp2p.security.noise.pb.noise_pb2 import NoiseHandshakePayload
+from multiaddr import Multiaddr
 from noise.connection import Keypair, NoiseConnection
 
 MULTISTREAM, NOISE, YAMUX = "/multistream/1.0.0", "/noise", "/yamux/1.0.0"
