@@ -81,10 +81,6 @@ class Swarm:
     def ask(self, command: str, **arguments):
         return self.result(self.send(command, **arguments))
 
-    def ask_each(self, command: str, requests: list[dict]) -> list:
-        """Several at once."""
-        return [self.result(number) for number in [self.send(command, **request) for request in requests]]
-
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
