@@ -213,7 +213,8 @@ extension Web: Transport {
             let named = generator.withLock { generator in
                 (0..<20).map { number in
                     let digest = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-                    let address = Multiaddr(ip: .v4(UInt32.random(in: 0x0a00_0000...0x0aff_ffff, using: &generator)), tcp: 1)
+                    let host = UInt32.random(in: 0x0a00_0000...0x0aff_ffff, using: &generator)
+                    let address = Multiaddr(ip: .v4(host), tcp: 1)
                     return NamedPeer(id: number == 0 ? [1, 2, 3] : [0x12, 0x20] + digest, addresses: [address])
                 }
             }
@@ -234,6 +235,7 @@ extension Web: Transport {
         let own = try #require(PeerID([0x12, 0x20] + Array(repeating: 1, count: 32)))
         var engine = EngineConfiguration.patient
         engine.maintains = false
+        engine.askMilliseconds = 600_000
         let node = try await KadNode(store: store, id: own, transport: web, configuration: engine)
         let running = Task { try await node.run() }
         var configuration = Crawler.Configuration()
@@ -241,7 +243,7 @@ extension Web: Transport {
         let report = try await Crawler(asking: node, configuration: configuration).run(from: web.bootstrap(1))
         running.cancel()
         try await running.value
-        #expect(report.crawl.isComplete && report.crawl.answered == 110)
+        #expect(report.crawl.isComplete && report.crawl.answered == 110, "\(report.crawl.peers)")
         for entry in web.nodes where !web.dead.contains(entry.peer.key) {
             let record = try #require(try store.record(of: entry.peer.key))
             #expect(record.standing == .answered && record.addresses.map(\.address) == [entry.address])

@@ -44,7 +44,11 @@ final class Connection: Sendable {
 
     func reset(_ id: YamuxSession.StreamID) { onLoop { $0.reset(id) } }
 
-    func abandon(_ id: YamuxSession.StreamID) { onLoop { $0.abandon(id) } }
+    /// Behind everything that was asked for before, also where the loop itself lets go of the stream.
+    func abandon(_ id: YamuxSession.StreamID) {
+        let handler = handler
+        handler.eventLoop.execute { handler.value.abandon(id) }
+    }
 
     /// Says that it ends, then closes it. Streams that live fail with `reason`.
     func close(_ reason: ConnectionError.Reason) { onLoop { $0.close(reason) } }

@@ -50,11 +50,14 @@ public struct ConnectionError: Error, Hashable, Sendable {
 }
 
 extension ConnectionError {
-    init(_ error: UpgradeError) {
-        if case .wrongIdentity(let found) = error { self.init(.wrongIdentity(found)) } else { self.init(.upgrade(error)) }
+    init(upgrade error: UpgradeError) {
+        switch error {
+        case .wrongIdentity(let found): self.init(.wrongIdentity(found))
+        default: self.init(.upgrade(error))
+        }
     }
 
-    init(_ error: YamuxError) { self.init(.muxer(error)) }
+    init(muxer error: YamuxError) { self.init(.muxer(error)) }
 
     /// What the failure memory makes of it.
     public var failureClass: FailureClass {

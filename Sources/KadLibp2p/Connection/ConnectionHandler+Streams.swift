@@ -17,14 +17,14 @@ extension ConnectionHandler {
             case .accepted: break
             case .received(let id, let bytes): received(bytes, on: id)
             case .ended(let id): ended(id)
-            case .failed(let id, let error): drop(id, ConnectionError(error))
+            case .failed(let id, let error): drop(id, ConnectionError(muxer: error))
             case .drained(let id):
                 streams[id]?.user?.drained()
                 forgetIfOver(id)
             case .goneAway: if let connection { events.retired(connection) }
             case .closed(let error):
                 flush()
-                return finish(ConnectionError(error))
+                return finish(ConnectionError(muxer: error))
             }
         }
         flush()
@@ -69,7 +69,7 @@ extension ConnectionHandler {
             perform(directives)
             return .success(stream)
         } catch {
-            return .failure(ConnectionError(error))
+            return .failure(ConnectionError(muxer: error))
         }
     }
 
@@ -94,7 +94,7 @@ extension ConnectionHandler {
         do throws(YamuxError) {
             perform(try session?.write(bytes, on: stream.id, at: now) ?? [])
         } catch {
-            stream.drained(.failure(ConnectionError(error)))
+            stream.drained(.failure(ConnectionError(muxer: error)))
         }
     }
 

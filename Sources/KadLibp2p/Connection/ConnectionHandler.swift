@@ -12,7 +12,7 @@ struct ConnectionEvents: Sendable {
     /// The other end takes no new streams.
     var retired: @Sendable (Connection) -> Void
     /// It is over; without a connection it has never been secured.
-    var closed: @Sendable (_ number: UInt64, Connection?, ConnectionError) -> Void
+    var closed: @Sendable (Connection?, ConnectionError) -> Void
     /// A stream was opened or closed: how many there are.
     var streams: @Sendable (Connection, Int) -> Void
 }
@@ -65,6 +65,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     var waitingWrites = CircularBuffer<(stream: ConnectionStream, bytes: ByteBuffer)>()
 
     private var isReading = true
+    /// The socket is connected. That a dial failed, who dials is told by the channel's future, which knows why.
+    private var wasActive = false
     private var isClosing = false
     private var closedWith: ConnectionError?
     private var deadline: Scheduled<Void>?
@@ -98,7 +100,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        finish(ConnectionError(.closedByPeer))
+        if wasActive { finish(ConnectionError(.closedByPeer)) }
+        deadline?.cancel()
         self.context = nil
     }
 
@@ -132,11 +135,12 @@ final class ConnectionHandler: ChannelInboundHandler {
     // MARK: From bytes to streams
 
     private func begin() {
-        guard upgrade != nil, closedWith == nil else { return }
+        guard !wasActive, closedWith == nil else { return }
+        wasActive = true
         do throws(UpgradeError) {
             if let first = try upgrade?.begin() { send(first) }
         } catch {
-            finish(ConnectionError(error))
+            finish(ConnectionError(upgrade: error))
         }
     }
 
@@ -145,7 +149,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             if upgrade != nil { try negotiate() }
             if session != nil { try receive() }
         } catch {
-            finish(ConnectionError(error))
+            finish(ConnectionError(upgrade: error))
         }
         if incoming.readableBytes == 0 { incoming = ByteBuffer() } else { incoming.discardReadBytes() }
     }
@@ -198,7 +202,7 @@ final class ConnectionHandler: ChannelInboundHandler {
                 try secure?.seal(clear, into: &sealed)
                 send(sealed)
             } catch {
-                finish(ConnectionError(error))
+                finish(ConnectionError(upgrade: error))
             }
         }
         reschedule()
@@ -220,9 +224,12 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Leaves the socket alone while too much has come that nobody reads, or too much waits to be sent.
     private func throttle() {
         guard let context, closedWith == nil, let unreadBytes = session?.buffered else { return }
-        // Once stopped, it begins again when half of it is gone.
+        // Once stopped, it begins again when half of it is gone. What users write does not count: two nodes that send each other
+        // much must not both stop reading.
         let share = isReading ? 1 : 2
-        let shouldRead = unreadBytes <= settings.unreadLimit / share && unsentBytes <= settings.unsentLimit / share
+        let written = streams.count * ConnectionStream.pieceBytes
+        let shouldRead =
+            unreadBytes <= settings.unreadLimit / share && unsentBytes - written <= settings.unsentLimit / share
         guard shouldRead != isReading else { return }
         isReading = shouldRead
         context.channel.setOption(.autoRead, value: shouldRead).whenFailure { _ in }
@@ -241,7 +248,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func reschedule() {
         guard closedWith == nil, let next = session?.nextTick else {
             tick?.task.cancel()
-            return tick = nil
+            tick = nil
+            return
         }
         // One that comes too early asks again.
         if let tick, tick.at <= next { return }
@@ -299,7 +307,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             stream.linger?.cancel()
             stream.user?.fail(error, keepingInbound: true)
         }
-        events.closed(settings.number, connection, error)
+        events.closed(connection, error)
         connection = nil
         upgrade = nil
         session = nil

@@ -49,7 +49,7 @@ final class ConnectionStream: MessageStream {
 
     /// A write is cut into pieces of this many bytes, each of which waits for the socket: what lies in the connection's
     /// buffers is a piece a stream at most.
-    private static let pieceBytes = 64 * 1_024
+    static let pieceBytes = 64 * 1_024
 
     init(connection: Connection, id: YamuxSession.StreamID) {
         self.connection = connection
@@ -201,4 +201,3 @@ final class ConnectionStream: MessageStream {
         return isFirst
     }
 }
-

@@ -55,14 +55,14 @@ enum NameResolution {
 
 extension addrinfo {
     fileprivate var ip: IPAddress? {
-        guard let ai_addr else { return nil }
+        guard let address = ai_addr else { return nil }
         switch ai_family {
         case AF_INET where Int(ai_addrlen) >= MemoryLayout<sockaddr_in>.size:
-            return ai_addr.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { address in
+            return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { address in
                 withUnsafeBytes(of: address.pointee.sin_addr) { IPAddress(bytes: Array($0)) }
             }
         case AF_INET6 where Int(ai_addrlen) >= MemoryLayout<sockaddr_in6>.size:
-            return ai_addr.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
+            return address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
                 withUnsafeBytes(of: address.pointee.sin6_addr) { IPAddress(bytes: Array($0)) }
             }
         default: return nil

@@ -190,6 +190,7 @@ extension Swarm {
         channel.closeFuture.whenComplete { [weak self] _ in
             self?.state.withLock { state in
                 state.channels[settings.number] = nil
+                state.table.abandon(settings.number)
                 state.wakeIfEmpty()
             }
         }
@@ -209,8 +210,8 @@ extension ConnectionEvents {
             secured.complete(.success(connection))
             return nil
         }
-        events.closed = { [closed] number, connection, error in
-            closed(number, connection, error)
+        events.closed = { [closed] connection, error in
+            closed(connection, error)
             secured.complete(.failure(error))
         }
         return events

@@ -77,7 +77,7 @@ extension Swarm {
             defer { state.dials = [:] }
             let connected = Set(state.table.all.map(\.number))
             return (
-                state.listeners, state.table.all, 
+                state.listeners, state.table.all,
                 state.channels.filter { !connected.contains($0.key) }.map(\.value), Array(state.tasks.values),
                 Array(state.dials.values)
             )

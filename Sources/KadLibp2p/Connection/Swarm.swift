@@ -99,7 +99,7 @@ public final class Swarm: Sendable {
     public var connectionCount: Int { state.withLock { $0.table.count } }
 
     /// What this node says of itself to somebody who is there: the same in every protocol.
-    func contact(toldTo peer: Multiaddr) -> OwnContact { ownRecord.told(to: peer) { listenAddresses } }
+    func contact(toldTo peer: Multiaddr) -> OwnContact { ownRecord.told(to: peer) { configuration.announced + listenAddresses } }
 
     /// The protocols that are served.
     public var protocols: [String] { state.withLock { $0.handlers.keys.sorted() } }
@@ -143,10 +143,11 @@ public final class Swarm: Sendable {
             do throws(ConnectionError) {
                 return try await open(on: connection, speaking: protocols)
             } catch {
+                // One that does not even answer a proposal is no good for the next caller either.
+                if error.isOfConnection || error.reason == .timedOut { retire(connection) }
                 guard !isNew, stale == nil, error.isOfConnection, !addresses.isEmpty, !Task.isCancelled else {
                     throw ConnectionError(error.reason, at: error.address ?? connection.remoteAddress)
                 }
-                state.withLock { $0.table.retire(connection) }
                 stale = connection
             }
         }
@@ -168,8 +169,8 @@ public final class Swarm: Sendable {
         ConnectionEvents(
             established: { [weak self] in self?.established($0) ?? (self == nil ? ConnectionError(.shutDown) : nil) },
             opened: { [weak self] in self?.opened($0) },
-            retired: { [weak self] connection in self?.state.withLock { $0.table.retire(connection) } },
-            closed: { [weak self] in self?.closed($0, $1, $2) },
+            retired: { [weak self] in self?.retire($0) },
+            closed: { [weak self] in self?.closed($0, $1) },
             streams: { [weak self] connection, count in
                 self?.state.withLock { $0.table.setStreams(count, of: connection) }
             })
@@ -193,9 +194,11 @@ public final class Swarm: Sendable {
         return nil
     }
 
-    private func closed(_ number: UInt64, _ connection: Connection?, _ error: ConnectionError) {
+    /// Takes a connection out of use for new streams.
+    private func retire(_ connection: Connection) { state.withLock { $0.table.retire(connection) } }
+
+    private func closed(_ connection: Connection?, _ error: ConnectionError) {
         let count = state.withLock { state in
-            state.table.abandon(number)
             if let connection { state.table.remove(connection) }
             return state.table.count
         }

@@ -1,4 +1,5 @@
 import KadStore
+import Multiformats
 
 /// Limits and times of a ``Swarm``. The defaults suit a node of the public DHT on a small machine.
 public struct SwarmConfiguration: Sendable {
@@ -6,6 +7,8 @@ public struct SwarmConfiguration: Sendable {
     public var scope = Scope.public
     /// What identify tells of the software.
     public var agent = "kadstore"
+    /// Where others are told that the node is, beside where it listens: behind a router it knows that from nobody else.
+    public var announced: [Multiaddr] = []
 
     /// How long a connection may take from the first packet until it is secured and multiplexed: all of it, so that a peer
     /// which sends a byte a second gets no longer.
@@ -37,8 +40,8 @@ public struct SwarmConfiguration: Sendable {
     /// Bytes that have come over one connection and that nobody has read yet, beyond which its socket is left alone. The
     /// multiplexer resets streams that bring more than twice of it.
     public var unreadLimit = 2 << 20
-    /// Bytes that wait to be sent on one connection, beyond which nothing more is read from it: every byte read may make
-    /// us answer.
+    /// Bytes that wait to be sent on one connection beyond what its users write, beyond which nothing more is read from it:
+    /// every byte read may make us answer.
     public var unsentLimit = 1 << 20
 
     public init() {}

@@ -19,7 +19,8 @@ enum IdentifyCodec {
     ///
     /// - Parameter sequence: of the signed record: it grows.
     static func encode(
-        keys: KeyPair, agent: String, protocols: [String], addresses: [Multiaddr], observed: Multiaddr?, sequence: UInt64
+        keys: KeyPair, agent: String, protocols: [String], addresses: [Multiaddr], observed: Multiaddr?,
+        sequence: UInt64
     ) -> [UInt8]? {
         var message = IdentifyMessage()
         message.publicKey = .init(keys.publicKey.encoded)

@@ -15,6 +15,12 @@ extension Swarm {
                 return try await node.answer(query, from: peer, at: address)
             })
         handle(KadProtocol.id) { stream in try await server.serve(stream) }
+        inform(node)
+    }
+
+    /// Tells a node what peers say of themselves, and whether they serve the DHT. ``serve(_:)`` does so too; a node that only
+    /// asks hears of it by this.
+    public func inform(_ node: KadNode) {
         onIdentified { [weak node] found in
             Task {
                 await node?.identified(

@@ -1,7 +1,8 @@
 import KadNode
 import Kademlia
 
-/// Admits every value that is not empty; the last one counts.
+/// Admits every value that is not empty. A new one takes the place of one that is kept; of several that are found the first
+/// counts.
 ///
 /// For namespaces that an operator opens knowingly: anybody may then replace anybody's value.
 public struct AnyRecordValidator: RecordValidator {
@@ -11,5 +12,5 @@ public struct AnyRecordValidator: RecordValidator {
         guard !value.isEmpty else { throw .malformed }
     }
 
-    public func select(key: [UInt8], among values: [[UInt8]]) -> Int { max(0, values.count - 1) }
+    public func select(key: [UInt8], among values: [[UInt8]]) -> Int { 0 }
 }

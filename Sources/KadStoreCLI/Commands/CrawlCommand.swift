@@ -34,7 +34,9 @@ struct CrawlCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How many peers to visit at a time.", valueName: "count"))
     var parallel = 100
 
-    @Option(help: ArgumentHelp("The most peers: whoever answers can name others that do not exist.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "The most peers: whoever answers can name others that do not exist.", valueName: "count"))
     var limit = Crawler.Configuration().maximumPeers
 
     @Flag(help: "Ask peers whose backoff has not ended too.")
@@ -82,8 +84,6 @@ struct CrawlCommand: AsyncParsableCommand {
     }
 
     private func crawl(_ store: Store) async throws -> CrawlResult {
-        var options = ClientOptions()
-        options.log = log
         var configuration = Crawler.Configuration()
         configuration.parallel = parallel
         configuration.maximumPeers = limit
@@ -92,13 +92,11 @@ struct CrawlCommand: AsyncParsableCommand {
         let progress = CrawlProgressLine()
         defer { progress.finish() }
         let peers = try PeerAddresses.peers(bootstrap)
-        return try await ClientNode.with(store, options) { node in
+        return try await ClientNode.with(store, bootstrap: peers, log: log) { node in
             let crawler = Crawler(asking: node, configuration: configuration)
             let report = try await crawler.run(from: peers, restart: restart) { progress.update($0) }
-            let elapsed = ContinuousClock.now - start
             return CrawlResult(
-                path: store.path, report: report, elapsedMilliseconds: elapsed.components.seconds * 1_000
-                    + elapsed.components.attoseconds / 1_000_000_000_000_000,
+                path: store.path, report: report, elapsedMilliseconds: ElapsedTime.milliseconds(since: start),
                 wasInterrupted: Task.isCancelled, agents: try AgentCount(of: store, since: report.crawl.startedAt))
         }
     }

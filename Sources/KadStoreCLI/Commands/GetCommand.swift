@@ -38,7 +38,9 @@ struct GetCommand: AsyncParsableCommand {
     func validate() throws {
         try AcceptedNamespaces.check(accept)
         guard file != "" else { throw ValidationError("The name of --output is empty.") }
-        guard file == nil || !output.isJSON else { throw ValidationError("--json holds the value: leave --output out.") }
+        guard file == nil || !output.isJSON else {
+            throw ValidationError("--json holds the value: leave --output out.")
+        }
     }
 
     func run() async throws {

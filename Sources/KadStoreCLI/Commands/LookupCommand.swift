@@ -48,7 +48,8 @@ struct LookupCommand: AsyncParsableCommand {
             try await command.database.usingLibp2p { store in
                 let target = try NetworkTarget(command.key, in: store)
                 Messages.note(target.explanation(.standardError))
-                return try await ClientNode.with(store, command.client) { node in
+                let bootstrap = try PeerAddresses.peers(command.client.bootstrap)
+                return try await ClientNode.with(store, bootstrap: bootstrap, log: command.client.log) { node in
                     try await command.search(target, node)
                 }
             }
@@ -190,6 +191,7 @@ struct LookupAnswer: Sendable {
         var text = "\(found), \(reason.name); \(terminal.count(statistics.queries, "query", "queries")), "
         text += "\(terminal.count(statistics.answers, "answer")), \(terminal.count(statistics.failures, "failure"))"
         if statistics.skipped > 0 { text += ", \(terminal.count(statistics.skipped)) passed over" }
-        return text + ", \(terminal.count(statistics.hops, "hop")) in \(terminal.microseconds(statistics.milliseconds * 1_000))"
+        text += ", \(terminal.count(statistics.hops, "hop"))"
+        return text + " in \(terminal.microseconds(statistics.milliseconds * 1_000))"
     }
 }

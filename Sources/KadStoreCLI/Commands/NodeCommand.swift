@@ -28,9 +28,14 @@ struct NodeCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where to listen, for each address once; port 0 lets the system choose. (default: /ip4/0.0.0.0/tcp/4001)",
+            "Where to listen; may be repeated; port 0 lets the system choose. (default: /ip4/0.0.0.0/tcp/4001)",
             valueName: "address"))
     var listen: [AddressArgument] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Where others are told that the node is, beside where it listens; may be repeated.", valueName: "address"))
+    var announce: [AddressArgument] = []
 
     @Option(
         parsing: .upToNextOption,

@@ -38,21 +38,22 @@ enum ClientNode {
     ///   - keys: nil for ones that nobody will see again.
     ///   - addresses: where others may be told that it is.
     static func with<Value: Sendable>(
-        _ store: Store, _ options: ClientOptions, keys: KeyPair? = nil, addresses: [Multiaddr] = [],
+        _ store: Store, bootstrap: [(PeerID, [Multiaddr])], log: LogOptions, keys: KeyPair? = nil,
+        addresses: [Multiaddr] = [],
         validators: RecordValidators = AcceptedNamespaces.validators([]),
         _ body: (KadNode) async throws -> Value
     ) async throws -> Value {
-        let bootstrap = try PeerAddresses.peers(options.bootstrap)
-        let lines = options.log.lines(default: .critical)
+        let lines = log.lines(default: .critical)
         let keys = try keys ?? KeyPair()
         let swarm = Swarm(
-            keys: keys, configuration: .kadstore(store), logger: lines.logger("kadstore.swarm"))
+            keys: keys, configuration: .kadstore(store, announcing: addresses), logger: lines.logger("kadstore.swarm"))
         var configuration = EngineConfiguration()
         configuration.maintains = false
         configuration.isGuest = true
         let node = try await KadNode(
             store: store, id: keys.peerID, transport: Libp2pTransport(swarm: swarm), configuration: configuration,
             bootstrap: bootstrap, validators: validators, logger: lines.logger("kadstore.client"))
+        swarm.inform(node)
         // Those that a person names are asked whatever the store knows.
         await node.introduce(bootstrap, source: "bootstrap")
         let running = Task { try await node.run() }
@@ -81,7 +82,10 @@ enum ClientNode {
         validators: RecordValidators = AcceptedNamespaces.validators([]),
         _ body: @escaping @Sendable (KadNode) async throws -> Value
     ) async throws -> Value {
-        try await with(store, options, keys: keys, addresses: addresses, validators: validators) { node in
+        try await with(
+            store, bootstrap: PeerAddresses.peers(options.bootstrap), log: options.log, keys: keys,
+            addresses: addresses, validators: validators
+        ) { node in
             do {
                 guard let value = try await within(options.timeout, { try await body(node) }) else {
                     throw CommandError.outOfTime("not all peers had answered.")

@@ -8,8 +8,6 @@ enum LogFormat: String, CaseIterable, ExpressibleByArgument, Sendable {
     case text, json
 }
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
-
 /// Writes log events as lines. What strangers call themselves ends up in metadata: it is made harmless in text, and escaped
 /// in JSON.
 struct LogLines: LogHandler {
@@ -83,11 +81,17 @@ struct LogLines: LogHandler {
 struct LogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What to log: trace, debug, info, notice, warning, error or critical.", valueName: "level"))
+            "What to log: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "level"),
+        completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: Self.level)
     var logLevel: Logger.Level?
 
     @Option(help: "How to log on standard error: text, or a JSON object a line.")
     var logFormat = LogFormat.text
+
+    private static func level(_ name: String) throws -> Logger.Level {
+        guard let level = Logger.Level(rawValue: name) else { throw ValidationError("There is no level '\(name)'.") }
+        return level
+    }
 
     func lines(default level: Logger.Level) -> LogLines { LogLines(logFormat, level: logLevel ?? level) }
 }

@@ -22,11 +22,12 @@ struct NodeRun: Sendable {
         let lines = command.log.lines(default: .info)
         let registry = command.metrics.map { _ in PrometheusRegistry() }
         if let registry { MetricsSystem.bootstrap(registry) }
-        let last = try await command.database.usingLibp2p(creating: command.scope ?? .public, expecting: command.scope) {
+        let last = try await command.database.usingLibp2p(creating: command.scope ?? .public, expecting: command.scope)
+        {
             try await serve($0, bootstrap, lines, registry)
         }
         // Everything is written, and the file closed.
-        try command.output.isJSON ? Self.printLine(last.json("stopped").text) : ()
+        if command.output.isJSON { try Self.printLine(last.json("stopped").text) }
     }
 
     private func serve(
@@ -36,13 +37,14 @@ struct NodeRun: Sendable {
         let keys = try IdentityFile.loadOrCreate(path)
         try IdentityFile.warn(keys.peerID, with: path, in: store)
         let swarm = Swarm(
-            keys: keys, configuration: .kadstore(store), logger: lines.logger("kadstore.swarm"))
+            keys: keys, configuration: .kadstore(store, announcing: command.announce.map(\.address)),
+            logger: lines.logger("kadstore.swarm"))
         do {
             let transport = Libp2pTransport(swarm: swarm)
             let node = try await KadNode(
                 store: store, id: keys.peerID, transport: transport, bootstrap: bootstrap,
                 validators: AcceptedNamespaces.validators(command.accept), logger: lines.logger("kadstore.node"))
-            await transport.serve(node)
+            swarm.serve(node)
             try await swarm.listen(on: listenAddresses())
             let metrics = try await metricsServer(registry)
             let standing = Standing(
@@ -153,8 +155,9 @@ private struct Announcing: Service {
 
 extension SwarmConfiguration {
     /// Of a node or client over this store.
-    static func kadstore(_ store: Store) -> SwarmConfiguration {
+    static func kadstore(_ store: Store, announcing addresses: [Multiaddr] = []) -> SwarmConfiguration {
         var configuration = SwarmConfiguration()
+        configuration.announced = addresses
         configuration.scope = store.scope
         configuration.agent = "kadstore/\(KadStoreCommand.configuration.version)"
         return configuration

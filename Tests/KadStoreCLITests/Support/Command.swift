@@ -92,13 +92,19 @@ enum Command {
             get throws { String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[1])), as: UTF8.self) }
         }
 
+        /// What it has written to standard error so far.
+        var messages: String {
+            get throws { String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[2])), as: UTF8.self) }
+        }
+
+        var isRunning: Bool { process.isRunning }
+
         var identifier: Int32 { process.processIdentifier }
 
         func wait() throws -> Result {
             process.waitUntilExit()
             return Result(
-                status: process.terminationStatus, output: try output,
-                messages: String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[2])), as: UTF8.self),
+                status: process.terminationStatus, output: try output, messages: try messages,
                 isSignalled: process.terminationReason == .uncaughtSignal)
         }
     }

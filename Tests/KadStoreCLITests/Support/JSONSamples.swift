@@ -6,6 +6,10 @@ import Testing
 
 @testable import KadStore
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// Runs of every command that prints JSON, on stores that hold something of everything.
 enum JSONSamples {
     struct Run: Sendable {
@@ -15,6 +19,10 @@ enum JSONSamples {
         var status: Set<Int32> = [0]
         /// What happens to `peers.db` while it runs.
         var meanwhile: (@Sendable (_ path: String) async throws -> Void)?
+        /// Starts the nodes that it asks; gives more arguments.
+        var asking: (@Sendable (Nodes) throws -> [String])?
+        /// Whether it goes on until it is told to end, once it has said that it is ready.
+        var isNode = false
 
         init(
             _ arguments: String..., status: Set<Int32> = [0],
@@ -46,6 +54,14 @@ enum JSONSamples {
             Run("bad.dat", "out.dat", "--to", "transmission", "--scope", "private", status: [3]),
             Run("odd.dat", "out.dat", "--to", "libtorrent", "--scope", "private", status: [65]),
         ],
+        "crawl": [
+            asking { nodes, more in
+                // One that is gone, and whom the others know.
+                let gone = try nodes.start("gone.db", bootstrap: [])
+                try nodes.stop(gone, by: SIGKILL)
+                return more + [gone.address]
+            }
+        ],
         "diff": [
             Run("peers.db", "whole.jsonl"), Run("peers.db", "empty.db", status: [1]),
             Run("good.txt", "peers.db", "--limit", "1", status: [1]),
@@ -54,6 +70,13 @@ enum JSONSamples {
         ],
         "explain": (0..<9).map { Run(peer($0)) },
         "forgive": [Run(peer(3)), Run("--all")],
+        "get": [
+            asking("/test/x", "--accept", "test", status: [1]),
+            asking("/test/x", "--accept", "test") { nodes, more in
+                #expect(try Command.run(["put", "/test/x", "a", "--accept", "test"] + more).status == 0)
+                return more
+            },
+        ],
         "import": [
             Run("--db", "new.db", "--scope", "private", "good.txt"), Run("--scope", "private", "good.txt"),
             Run("bad.txt", "none.txt", "\(fixtures)/libtorrent-session-params.dat", "--scope", "private", status: [3]),
@@ -66,8 +89,24 @@ enum JSONSamples {
         "migrate": [
             Run("--db", "old.db", "--dry-run"), Run("--db", "old.db"), Run("--db", "old.db"),
         ],
+        "lookup": [
+            asking("x"), asking("12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf"),
+            Run("x", "--db", "none-known.db", status: [1]),
+        ],
         "nearest": [Run("x"), Run("x", "--answered", "--count", "3"), Run("0x3f"), Run(peer(5))],
+        "node": [nodeRun],
         "peers": [Run(), Run(peer(0)), Run(peer(3)), Run("--limit", "2"), Run("--db", "empty.db")],
+        "provide": [
+            asking("x") { nodes, more in more + ["--identity", nodes.scratch.path("1.db.identity")] }
+        ],
+        "providers": [
+            asking("x") { nodes, more in
+                let identity = ["--identity", nodes.scratch.path("1.db.identity"), "--address", "/ip4/127.0.0.1/tcp/1"]
+                #expect(try Command.run(["provide", "x"] + identity + more).status == 0)
+                return more
+            }
+        ],
+        "put": [asking("/test/x", "a", "--accept", "test")],
         "prune": [
             Run("--never-answered", "--dry-run"), Run("--failing", "1", "--candidates", "0s", "--tombstones", "0s"),
             Run("--db", "damaged.db", "--standing", "failing"),
@@ -87,16 +126,50 @@ enum JSONSamples {
         ],
     ]
 
+    /// Two nodes, one of which takes values of its own namespace.
+    @Sendable private static func network(_ nodes: Nodes) throws -> [String] {
+        let first = try nodes.start("0.db")
+        let second = try nodes.start("1.db", bootstrap: [first], accepting: nil)
+        _ = try Nodes.event("ready", of: second.process)
+        #expect(try nodes.run("init", "--db", "net.db", "--scope", "private").status == 0)
+        return ["--db", nodes.scratch.path("net.db"), "--bootstrap", first.address]
+    }
+
+    private static func asking(
+        _ arguments: String..., status: Set<Int32> = [0],
+        before: @escaping @Sendable (Nodes, _ more: [String]) throws -> [String] = { $1 }
+    ) -> Run {
+        var run = Run()
+        run.arguments = arguments
+        run.status = status
+        run.asking = { nodes in try before(nodes, try network(nodes)) }
+        return run
+    }
+
+    private static let nodeRun: Run = {
+        var run = Run("--db", "n.db", "--scope", "private", "--listen", "/ip4/127.0.0.1/tcp/0", "--metrics", "0")
+        run.isNode = true
+        return run
+    }()
+
     /// Members that no run can be made to print with a value, and why.
     static let unseen: [String: Set<String>] = [
         // Of the tables of nodes; only `buckets --near` counts the peers around a key.
-        "watch": ["table.buckets.known"]
+        "watch": ["table.buckets.known"],
+        // Nobody refuses a provider but for a flood of them.
+        "provide": ["failed.id", "failed.class"],
     ]
 
     /// Runs one, from outside as a script does.
     static func result(_ command: String, _ run: Run, _ scratch: Scratch) async throws -> Command.Result {
-        let running = try Command.start([command, "--json"] + run.arguments, folder: scratch.folder)
+        let nodes = Nodes()
+        let more = try run.asking?(nodes) ?? []
+        let running = try Command.start([command, "--json"] + run.arguments + more, folder: scratch.folder)
         try await run.meanwhile?(scratch.path("peers.db"))
+        if run.isNode {
+            _ = try Nodes.event("ready", of: running)
+            kill(running.identifier, SIGTERM)
+        }
         return try running.wait()
     }
 
@@ -131,6 +204,7 @@ enum JSONSamples {
         _ = try await Samples.addIdentity(path, Array(peers.prefix(40)))
         try await addRarities(path, peers)
         #expect(try Command.run("init", "--db", scratch.path("empty.db")).status == 0)
+        #expect(try Command.run("init", "--db", scratch.path("none-known.db")).status == 0)
         #expect(try Command.run("export", "--db", path, scratch.path("whole.jsonl")).status == 0)
         try await Samples.fill(scratch.path("damaged.db"), count: 5)
         try Connection(path: scratch.path("damaged.db"), access: .readWrite).execute(

@@ -1,0 +1,213 @@
+import Kademlia
+import Multiformats
+import NIOCore
+import NIOEmbedded
+import NIOPosix
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import KadLibp2p
+
+/// What a handler reported.
+private final class Reports: Sendable {
+    struct All {
+        var established: [Connection] = []
+        var opened: [ConnectionStream] = []
+        var closed: [ConnectionError] = []
+        var retired = 0
+    }
+
+    let all = Mutex(All())
+
+    var events: ConnectionEvents {
+        ConnectionEvents(
+            established: { connection in
+                self.all.withLock { $0.established.append(connection) }
+                return nil
+            },
+            opened: { stream in self.all.withLock { $0.opened.append(stream) } },
+            retired: { _ in self.all.withLock { $0.retired += 1 } },
+            closed: { _, error in self.all.withLock { $0.closed.append(error) } }, streams: { _, _ in })
+    }
+
+    var closed: ConnectionError? { all.withLock { $0.closed.first } }
+    var connection: Connection? { all.withLock { $0.established.first } }
+}
+
+/// One end of a connection on a loop whose time the test moves.
+private struct End {
+    let reports = Reports()
+    let channel = EmbeddedChannel()
+    let handler: ConnectionHandler
+
+    init(_ role: Role, keys: KeyPair? = nil, expecting: PeerID? = nil) throws {
+        let settings = ConnectionHandler.Settings(
+            role: role, expected: expecting, keys: try keys ?? KeyPair(), number: 1,
+            address: try Multiaddr("/ip4/127.0.0.1/tcp/1"),
+            handshakeTimeout: .seconds(10), idleTimeout: .seconds(60), lingerTimeout: .seconds(10),
+            unreadLimit: 2 << 20, unsentLimit: 1 << 20)
+        handler = ConnectionHandler(
+            settings: settings, events: reports.events, metrics: SwarmMetrics(), eventLoop: channel.eventLoop)
+        try channel.pipeline.syncOperations.addHandler(handler)
+        channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
+    }
+
+    /// Carries all bytes between two ends, in parts of `part` bytes, until none are left.
+    static func exchange(_ left: End, _ right: End, part: Int = .max) throws {
+        var isQuiet = false
+        while !isQuiet {
+            isQuiet = true
+            for (from, to) in [(left, right), (right, left)] {
+                while var bytes = try from.channel.readOutbound(as: ByteBuffer.self) {
+                    isQuiet = false
+                    while let slice = bytes.readSlice(length: min(part, bytes.readableBytes)), slice.readableBytes > 0 {
+                        guard to.channel.isActive else { break }
+                        try to.channel.writeInbound(slice)
+                    }
+                }
+            }
+            left.channel.embeddedEventLoop.run()
+            right.channel.embeddedEventLoop.run()
+        }
+    }
+
+    static func pair(part: Int = .max) throws -> (End, End) {
+        let keys = try KeyPair()
+        let listener = try End(.listener, keys: keys)
+        let dialer = try End(.dialer, expecting: keys.peerID)
+        try exchange(dialer, listener, part: part)
+        return (dialer, listener)
+    }
+}
+
+@Suite("A connection's handler")
+struct ConnectionHandlerTests {
+    @Test("comes to a secured connection however the bytes are cut", arguments: [1, 2, 7, 100, Int.max])
+    func parts(part: Int) throws {
+        let (dialer, listener) = try End.pair(part: part)
+        #expect(dialer.reports.connection != nil)
+        #expect(listener.reports.connection?.remote == dialer.handler.settings.keys.peerID)
+        #expect(dialer.reports.closed == nil)
+    }
+
+    @Test("gives a peer ten seconds for its handshake, however busily it trickles")
+    func slowLoris() throws {
+        let listener = try End(.listener)
+        let hello = Array("\u{13}/multistream/1.0.0\n".utf8)
+        for byte in hello.prefix(9) {
+            try listener.channel.writeInbound(ByteBuffer(bytes: [byte]))
+            listener.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+            #expect(listener.channel.isActive)
+        }
+        listener.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(listener.reports.closed?.reason == .timedOut)
+        #expect(!listener.channel.isActive)
+    }
+
+    @Test("ends at once what speaks something else")
+    func garbage() throws {
+        for text in ["GET / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", "SSH-2.0-x\r\n", "\u{0}"] {
+            let listener = try End(.listener)
+            // Longer than any line that its first byte may announce.
+            try listener.channel.writeInbound(ByteBuffer(string: String(repeating: text, count: 20)))
+            #expect(listener.reports.closed?.failureClass == .negotiation, "\(text)")
+        }
+    }
+
+    @Test("survives random bytes instead of, and in the middle of, a connection", arguments: Seeds.first(20))
+    func noise(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let listener = try End(.listener)
+        var bytes = Array("\u{13}/multistream/1.0.0\n\u{7}/noise\n".utf8)
+        bytes += (0..<20_000).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        try listener.channel.writeInbound(ByteBuffer(bytes: bytes))
+        #expect(listener.reports.closed != nil)
+
+        let (dialer, other) = try End.pair()
+        try dialer.channel.writeInbound(ByteBuffer(bytes: bytes))
+        #expect(dialer.reports.closed?.failureClass == .badResponse)
+        #expect(other.reports.closed == nil)
+    }
+
+    @Test("finds out that another peer answers")
+    func wrongIdentity() throws {
+        let listener = try End(.listener)
+        let dialer = try End(.dialer, expecting: try KeyPair().peerID)
+        try End.exchange(dialer, listener)
+        #expect(dialer.reports.closed?.reason == .wrongIdentity(listener.handler.settings.keys.peerID))
+        #expect(dialer.reports.connection == nil)
+    }
+
+    @Test("does not talk to itself")
+    func itself() throws {
+        let keys = try KeyPair()
+        let listener = try End(.listener, keys: keys)
+        let dialer = try End(.dialer, keys: keys, expecting: keys.peerID)
+        try End.exchange(dialer, listener)
+        #expect(dialer.reports.closed?.reason == .ourselves || listener.reports.closed?.reason == .ourselves)
+    }
+
+    @Test("closes a connection without streams after a minute, and says so; one with a stream stays")
+    func idle() throws {
+        let (dialer, listener) = try End.pair()
+        let stream = try dialer.handler.open().get()
+        try End.exchange(dialer, listener)
+        func advance(bySeconds seconds: Int64) throws {
+            // Pings go to and fro.
+            for _ in 0..<seconds {
+                // What one says reaches the other before its own time is up.
+                dialer.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+                try End.exchange(dialer, listener)
+                listener.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+                try End.exchange(dialer, listener)
+            }
+        }
+        try advance(bySeconds: 100)
+        #expect(dialer.channel.isActive && listener.channel.isActive)
+        stream.reset()
+        try End.exchange(dialer, listener)
+        try advance(bySeconds: 59)
+        #expect(dialer.channel.isActive)
+        try advance(bySeconds: 2)
+        #expect(!dialer.channel.isActive)
+        #expect(listener.reports.all.withLock { $0.retired } == 1)
+    }
+
+    @Test("resets a stream that its user dropped")
+    func dropped() throws {
+        let (dialer, listener) = try End.pair()
+        do { _ = try dialer.handler.open().get() }
+        try End.exchange(dialer, listener)
+        #expect(dialer.handler.streams.isEmpty)
+        #expect(listener.handler.streams.isEmpty)
+        #expect(dialer.handler.session?.streamCount == 0)
+    }
+
+    @Test("leaves a dropped stream time to end where all was said, and resets it then")
+    func lingers() throws {
+        let (dialer, listener) = try End.pair()
+        do {
+            let stream = try dialer.handler.open().get()
+            dialer.handler.write(ByteBuffer(string: "bye"), on: stream)
+            dialer.handler.closeWriting(stream.id)
+        }
+        try End.exchange(dialer, listener)
+        #expect(dialer.handler.streams.count == 1)
+        dialer.channel.embeddedEventLoop.advanceTime(by: .seconds(9))
+        #expect(dialer.handler.streams.count == 1)
+        dialer.channel.embeddedEventLoop.advanceTime(by: .seconds(2))
+        #expect(dialer.handler.streams.isEmpty)
+    }
+
+    @Test("wakes up for the session's pings")
+    func pings() throws {
+        let (dialer, listener) = try End.pair()
+        let stream = try dialer.handler.open().get()
+        try End.exchange(dialer, listener)
+        // Nobody answers.
+        for _ in 0..<13 { dialer.channel.embeddedEventLoop.advanceTime(by: .seconds(10)) }
+        #expect(dialer.reports.closed?.failureClass == .timeout)
+        withExtendedLifetime(stream) {}
+    }
+}
