@@ -29,6 +29,37 @@ struct YamuxSessionTests {
         #expect(end.closed == .closed)
     }
 
+    /// What py-libp2p 0.8.1 sends, recorded: it opens a stream, says hello, reads an answer in two parts, and closes; takes
+    /// a stream, reads, writes and resets it; pings; goes away.
+    @Test("py-libp2p's frames are understood", arguments: [1, 7, 1_000])
+    func recorded(size: Int) throws {
+        let lines = [
+            "000100010000000100000000", "00000000000000010000000568656c6c6f", "000100000000000100040001",
+            "000100000000000100080004", "000100040000000100000000", "000100020000000200000000",
+            "000100000000000200040003", "00000000000000020000000378797a", "000100080000000200000000",
+            "000200010000000000000001", "000300000000000000000000",
+        ]
+        var bytes = lines.joined()[...]
+        var end = YamuxEnd(.listener)
+        let ours = try end.open()
+        end.wire.clear()
+        while !bytes.isEmpty {
+            let part = bytes.prefix(2 * size)
+            bytes = bytes.dropFirst(part.count)
+            end.receive(
+                stride(from: 0, to: part.count, by: 2).compactMap { offset in
+                    UInt8(part.dropFirst(offset).prefix(2), radix: 16)
+                })
+        }
+        let theirs = YamuxSession.StreamID(number: 1)
+        #expect(end.opened == [theirs] && end.accepted == [ours])
+        #expect(end.received == [theirs: Array("hello".utf8), ours: Array("xyz".utf8)])
+        #expect(end.ended == [theirs] && end.failed == [ours: .reset])
+        #expect(end.isGoneAway && end.closed == nil)
+        #expect(end.session.streams[1]?.sendWindow == YamuxFrame.initialWindow + 0x40001 + 0x80004)
+        #expect(try Set(end.takeFrames()) == [.update(1, .ack), .ping(.ack, 1)])
+    }
+
     @Test(
         "the same is heard in parts of whatever size", arguments: [1, 2, 3, 5, 7, 11, 12, 13, 24, 100, 4_096, 1 << 20])
     func chunks(size: Int) throws {

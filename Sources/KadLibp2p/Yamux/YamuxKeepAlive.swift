@@ -28,7 +28,7 @@ struct YamuxKeepAlive: Hashable, Sendable {
     private var unanswered: Ping?
     private var lastValue: UInt32 = 0
     /// The first ping goes out with the first tick: a new connection's round trip is worth knowing.
-    private var nextPing = Uptime(milliseconds: .min)
+    private var nextPing = Uptime(milliseconds: 0)
 
     init(interval: Int64, timeout: Int64) {
         self.interval = max(1, interval)

@@ -207,26 +207,27 @@ extension YamuxSession {
         let id = frame.stream
         let length = Int(frame.length)
         try checkWasOpened(id)
-        switch gone.take(length, of: id) {
-        case true where length > 0: break
-        case false: throw .windowOverrun(stream: id, length: frame.length)
-        default:
-            guard length <= Int(configuration.receiveWindow) else {
-                throw .windowOverrun(stream: id, length: frame.length)
-            }
-            try chargeIdleFrame(at: now)
+        let window = gone.window(of: id)
+        guard length <= window ?? Int(configuration.receiveWindow) else {
+            throw .windowOverrun(stream: id, length: frame.length)
         }
+        gone.takeBytes(length, of: id)
+        if length == 0 || window == nil { try chargeStrayFrame(id, at: now) }
         skip(length)
     }
 
     private mutating func receiveStrayUpdate(_ frame: YamuxFrame, at now: Uptime) throws(YamuxViolation) {
         try checkWasOpened(frame.stream)
         // The last bytes that we sent may be read long after the stream's end.
-        if frame.length > 0, gone.contains(frame.stream) {
+        if frame.length > 0, gone.window(of: frame.stream) != nil {
             try chargeWindowUpdate(at: now)
         } else {
-            try chargeIdleFrame(at: now)
+            try chargeStrayFrame(frame.stream, at: now)
         }
+    }
+
+    private mutating func chargeStrayFrame(_ id: UInt32, at now: Uptime) throws(YamuxViolation) {
+        if !gone.takeFrame(of: id) { try chargeIdleFrame(at: now) }
     }
 }
 
