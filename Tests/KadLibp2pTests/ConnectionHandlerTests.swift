@@ -174,6 +174,46 @@ struct ConnectionHandlerTests {
         #expect(listener.reports.all.withLock { $0.retired } == 1)
     }
 
+    @Test("leaves the socket alone while megabytes wait to be read, and reads on when they are taken")
+    func backpressure() throws {
+        let (dialer, listener) = try End.pair()
+        func isReading() -> Bool? {
+            listener.channel.options.last { $0.option is ChannelOptions.Types.AutoReadOption }?.value as? Bool
+        }
+        var streams: [ConnectionStream] = []
+        // Each fills its window.
+        for _ in 0..<9 {
+            let stream = try dialer.handler.open().get()
+            dialer.handler.write(ByteBuffer(repeating: 1, count: 256 * 1_024), on: stream)
+            streams.append(stream)
+            try End.exchange(dialer, listener)
+        }
+        #expect(isReading() == false)
+        #expect((listener.handler.session?.buffered ?? 0) <= 4 << 20)
+        for stream in listener.reports.all.withLock({ $0.opened }) {
+            listener.handler.consumed(256 * 1_024, on: stream.id)
+        }
+        #expect(isReading() == true)
+        withExtendedLifetime(streams) {}
+    }
+
+    @Test("writes no more to a socket that takes nothing than a piece for each stream")
+    func unwritable() throws {
+        let (dialer, listener) = try End.pair()
+        let streams = try (0..<4).map { _ in try dialer.handler.open().get() }
+        try End.exchange(dialer, listener)
+        dialer.channel.isWritable = false
+        for stream in streams { dialer.handler.write(ByteBuffer(repeating: 1, count: 1_000), on: stream) }
+        #expect(try dialer.channel.readOutbound(as: ByteBuffer.self) == nil)
+        #expect(dialer.handler.waitingWrites.count == 4)
+        dialer.channel.isWritable = true
+        dialer.channel.pipeline.fireChannelWritabilityChanged()
+        #expect(dialer.handler.waitingWrites.isEmpty)
+        try End.exchange(dialer, listener)
+        #expect(listener.handler.session?.buffered == 4_000)
+        withExtendedLifetime(streams) {}
+    }
+
     @Test("resets a stream that its user dropped")
     func dropped() throws {
         let (dialer, listener) = try End.pair()

@@ -172,10 +172,13 @@ extension Swarm {
     // MARK: Channels
 
     func handlerSettings(_ role: Role, number: UInt64) -> ConnectionHandler.Settings {
-        ConnectionHandler.Settings(
+        var muxer = YamuxSession.Configuration()
+        // What is served is bounded by peer. Streams that are over on this side only take no handler, and pass.
+        muxer.maximumInboundStreams = min(muxer.maximumInboundStreams, 4 * max(1, configuration.streamsPerPeer))
+        return ConnectionHandler.Settings(
             role: role, keys: keys, number: number, handshakeTimeout: configuration.handshakeTimeout,
             idleTimeout: configuration.idleTimeout, lingerTimeout: configuration.lingerTimeout,
-            unreadLimit: configuration.unreadLimit, unsentLimit: configuration.unsentLimit)
+            unreadLimit: configuration.unreadLimit, unsentLimit: configuration.unsentLimit, muxer: muxer)
     }
 
     func add(

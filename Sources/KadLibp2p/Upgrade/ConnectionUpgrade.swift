@@ -71,10 +71,17 @@ struct ConnectionUpgrade {
             then: NoiseHandshake(role: role, staticKey: keys.noise.staticKey, ephemeral: ephemeral))
     }
 
-    /// What is to be sent before anything has come: a dialer's proposal.
+    /// What is to be sent before anything has come: a dialer's proposal, and behind it the first message of the handshake.
+    ///
+    /// That saves a round trip and risks nothing: there is no second proposal that the message could be in the way of, and it
+    /// says nothing of this end. Listeners read line by line; rust-libp2p dials like this too (its `V1Lazy`).
     mutating func begin() throws(UpgradeError) -> ByteBuffer? {
-        guard case .security(let negotiation, _) = stage else { throw .over }
-        return negotiation.begin()
+        guard case .security(let negotiation, var handshake) = stage else { throw .over }
+        guard var output = negotiation.begin() else { return nil }
+        // The first message has no payload: it would be readable.
+        try write([], of: &handshake, into: &output)
+        stage = .security(negotiation, then: handshake)
+        return output
     }
 
     /// Takes all of `bytes`, which need not be whole messages.
@@ -104,10 +111,8 @@ struct ConnectionUpgrade {
         guard readCount <= Self.byteLimit else { throw .tooLong(limit: Self.byteLimit) }
         let before = pending.readableBytes
         switch stage {
-        case .security(var negotiation, var handshake):
+        case .security(var negotiation, let handshake):
             let isAgreed = try negotiate(&negotiation, of: .security, reading: &pending, into: &output)
-            // The first message has no payload: it would be readable.
-            if isAgreed, handshake.isOurTurn { try write([], of: &handshake, into: &output) }
             stage = isAgreed ? .handshake(handshake) : .security(negotiation, then: handshake)
         case .handshake(let handshake):
             guard let message = try handshakeMessage() else { return false }
