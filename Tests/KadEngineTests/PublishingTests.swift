@@ -128,6 +128,28 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test(
+        "what another process publishes beside the node is noticed, and told again; what another identity provides is not"
+    )
+    func beside() async throws {
+        let setting = try await setting(values: 0)
+        setting.world.run(setting.engine, for: Self.hour)
+        let other = try await setting.files.open()
+        let stamp = setting.world.wall.advanced(byMilliseconds: -30 * Self.hour)
+        let stranger = try setting.peer(setting.world.nodes[0])
+        for (number, peer) in [setting.engine.identity.peer, stranger].enumerated() {
+            try other.record(
+                .providerStored(
+                    StoredProvider(
+                        key: [UInt8(number)], peer: peer, addresses: [], receivedAt: stamp, expiresAt: stamp,
+                        isOwn: true)))
+        }
+        try await other.close()
+        setting.world.run(setting.engine, for: Self.hour / 4)
+        #expect(setting.world.publications == [.provider(key: [0])])
+        try await setting.store.close()
+    }
+
     @Test("a node that publishes nothing has no timer for it, and one that does not maintain itself neither")
     func nothing() async throws {
         let setting = try await setting(values: 0)

@@ -159,6 +159,29 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         try await swarm.end()
     }
 
+    @Test("our own value gives way to one that counts more, and to no other that counts as much")
+    func superseded() async throws {
+        let swarm = try await Swarm(count: 2)
+        let (own, other) = (swarm.members[0], swarm.members[1])
+        _ = try await own.node.put(key: key, value: bytes("2 mine"))
+        await #expect(throws: Refusal.invalid) {
+            try await own.node.answer(.putValue(key: key, value: bytes("2 other")), from: other.id)
+        }
+        // Of values that are not our own the latest counts, as far as they count as much.
+        _ = try await other.node.answer(.putValue(key: key, value: bytes("2 other")), from: own.id)
+        _ = try await own.node.answer(.putValue(key: key, value: bytes("2 mine")), from: other.id)
+        #expect(try own.store.value(key, at: swarm.mesh.now)?.isOwn == true)
+        _ = try await own.node.answer(.putValue(key: key, value: bytes("3 newer")), from: other.id)
+        let kept = try #require(try own.store.value(key, at: swarm.mesh.now))
+        #expect(kept.value == bytes("3 newer") && !kept.isOwn)
+        await #expect(throws: ContentError.outdated) {
+            try await own.node.put(key: key, value: bytes("2 mine"))
+        }
+        _ = try await own.node.put(key: key, value: bytes("3 newer"))
+        #expect(try own.store.value(key, at: swarm.mesh.now)?.isOwn == true)
+        try await swarm.end()
+    }
+
     @Test("values of others expire two days after they were last sent; one's own do not")
     func expiry() async throws {
         let swarm = try await Swarm(count: 6)

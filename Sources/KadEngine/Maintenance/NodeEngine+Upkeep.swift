@@ -59,9 +59,12 @@ extension NodeEngine {
         noticeForeignCommits()
     }
 
-    /// What another process has changed: a failure that it forgave must not be counted later.
+    /// What another process has changed: a failure that it forgave must not be counted later, and what it published is to be
+    /// told again.
     private func noticeForeignCommits() {
         guard configuration.usesHistory, upkeep.sweep.foreignCommits(of: store) else { return }
+        // A command beside this node may have published something.
+        if upkeep.refresh != nil { resumePublishing() }
         do {
             let stored = Set(try store.heldFailures().map(\.key))
             for held in outage.held where !stored.contains(held.key) { outage.forget(held.key) }

@@ -27,12 +27,15 @@ extension NodeEngine {
     }
 
     func beginPublishing() {
-        guard configuration.maintains, upkeep.publishing == nil else { return }
+        // What a guest publishes is left to the node whose store it is.
+        guard configuration.maintains, !configuration.isGuest, upkeep.publishing == nil else { return }
         upkeep.publishing = PublishingRound(configuration: configuration.publishing, at: uptime, using: &generator)
     }
 
-    /// At the start: only when the last life left something. A node that publishes nothing has no timer for it.
+    /// At the start, and when another process has written the file: only when something of our own is there. A node that
+    /// publishes nothing has no timer for it.
     func resumePublishing() {
+        guard upkeep.publishing == nil else { return }
         do throws(StoreError) {
             // A page may be empty although more follow.
             let values = try store.ownValues(limit: 1)
@@ -49,7 +52,7 @@ extension NodeEngine {
         guard upkeep.publishing != nil else { return }
         do throws(StoreError) {
             let (clock, now) = (clock, now)
-            try upkeep.publishing?.tick(store, at: uptime) { clock.age(of: $0, at: now) }
+            try upkeep.publishing?.tick(store, of: identity.peer, at: uptime) { clock.age(of: $0, at: now) }
         } catch {
             upkeep.report(error, &actions)
         }

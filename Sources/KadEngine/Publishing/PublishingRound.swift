@@ -38,8 +38,12 @@ struct PublishingRound {
 
     /// Reads the next page, if it is time.
     ///
-    /// - Parameter age: how old a stamp is; nil when it says nothing.
-    mutating func tick(_ store: Store, at now: Uptime, age: (Instant) -> Int64?) throws(StoreError) {
+    /// - Parameters:
+    ///   - peer: who publishes. What other identities of one file provide is theirs to tell.
+    ///   - age: how old a stamp is; nil when it says nothing.
+    mutating func tick(
+        _ store: Store, of peer: Peer, at now: Uptime, age: (Instant) -> Int64?
+    ) throws(StoreError) {
         guard let due = nextTick, due <= now else { return }
         // Whatever the store does: another page is read only later.
         nextTick = now.advanced(byMilliseconds: Self.roundMilliseconds)
@@ -52,7 +56,8 @@ struct PublishingRound {
             next = page.next.map { .values(after: $0) } ?? .providers(after: nil)
         case .providers(let after):
             let page = try store.ownProviders(after: after, limit: Self.pageRows)
-            take(page.providers.map { (.provider(key: $0.key), $0.receivedAt) }, age)
+            let own = page.providers.filter { $0.peer.key == peer.key }
+            take(own.map { (.provider(key: $0.key), $0.receivedAt) }, age)
             isEnd = page.next == nil
             next = page.next.map { .providers(after: $0) } ?? .values(after: nil)
         }

@@ -121,7 +121,7 @@ extension KadNode {
             throw Refusal.invalid
         }
         let kept = try keptValue(key)
-        if let kept, !isBetter(value, than: kept.value, of: key) { throw Refusal.invalid }
+        if let kept, !mayReplace(kept, with: value) { throw Refusal.invalid }
         try keep(value, of: key, replacing: kept)
         return QueryAnswer(value: value)
     }

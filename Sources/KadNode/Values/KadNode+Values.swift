@@ -57,7 +57,7 @@ extension KadNode {
         } catch {
             throw ContentError.refused(error)
         }
-        if let kept = try keptValue(key), !isBetter(value, than: kept.value, of: key) { throw ContentError.outdated }
+        if let kept = try keptValue(key), !mayReplace(kept.value, with: value, of: key) { throw ContentError.outdated }
         try store.record(.valueStored(ownValue(key, value, isPublished: false)))
         return try await publishing(.value(key: key)) { try await self.publish(value, of: key) }
     }
@@ -99,9 +99,15 @@ extension KadNode {
         }
     }
 
-    /// Whether a valid value may take the place of another: it is the same, or it counts where both are known.
-    func isBetter(_ value: [UInt8], than kept: [UInt8], of key: [UInt8]) -> Bool {
+    /// Whether a valid value may take the place of another: it is the same, or the other one does not count more.
+    func mayReplace(_ kept: [UInt8], with value: [UInt8], of key: [UInt8]) -> Bool {
         value == kept || validators.select(key: key, among: [value, kept]) == 0
+    }
+
+    /// The same for one that others sent: what is our own gives way only to what counts more.
+    func mayReplace(_ kept: StoredValue, with value: [UInt8]) -> Bool {
+        guard kept.isOwn, kept.value != value else { return mayReplace(kept.value, with: value, of: kept.key) }
+        return validators.select(key: kept.key, among: [kept.value, value]) == 1
     }
 
     /// Keeps a valid value that others sent, for as long as such are kept.
