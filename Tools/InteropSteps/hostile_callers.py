@@ -271,11 +271,10 @@ SLOW = [slow_to_begin, slow_hello, slow_handshake, slow_after_handshake]
 
 
 def slow_streams(connection: Wire, keys: Keys) -> dict[str, wire.Stream]:
-    """Streams that begin to say something and go silent."""
+    """Streams that begin to say something and go silent. A request itself may take a minute: that is not waited for here."""
     muxer = muxed(connection, keys)
-    streams = {"says nothing": muxer.open(None), "half a proposal": muxer.open(None), "half a request": muxer.open(KAD)}
+    streams = {"says nothing": muxer.open(None), "half a proposal": muxer.open(None)}
     streams["half a proposal"].send(wire.line(wire.MULTISTREAM) + wire.line(KAD)[:7])
-    streams["half a request"].send(wire.varint(200) + bytes(20))
     return streams
 
 
@@ -299,7 +298,8 @@ def many_streams(connection: Wire, keys: Keys, count: int) -> int:
             muxer.pump()
     except (Closed, TimeoutError):
         pass
-    return sum(not stream.has_ended for stream in muxer.streams.values())
+    # Those of the node's own, such as identify's, have even numbers.
+    return sum(stream.number % 2 and not stream.has_ended for stream in muxer.streams.values())
 
 
 def never_reads(connection: Wire, keys: Keys) -> None:

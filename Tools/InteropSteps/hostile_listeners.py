@@ -162,7 +162,8 @@ LIES = {
     "no Noise": ({"negotiation"}, refuses_noise),
     "a long handshake": ({"bad-response"}, long_frame),
     "a wrong signature": ({"bad-response"}, bad_signature),
-    "no frames": ({"bad-response"}, no_frames),
+    # Where the connection ends before a stream is asked for, all that is known of it is that it ended.
+    "no frames": ({"bad-response", "reset"}, no_frames),
     "no DHT": ({"negotiation"}, refuses_dht),
     "an answer of 5 MiB": ({"bad-response"}, answers(wire.varint(5 << 20) + bytes(1000))),
     "an answer that is none": ({"bad-response"}, answers(wire.varint(40) + b"\xff" * 40)),

@@ -216,7 +216,7 @@ class Muxer:
         self.streams: dict[int, "Stream"] = {}
         self.opened: list["Stream"] = []
         """Streams that the other end has opened and nobody has taken."""
-        self.resets = 0
+        self.pongs = 0
         self.is_gone = False
 
     def send(self, kind: int, flags: int, stream: int, length: int, body: bytes = b"", version: int = 0) -> None:
@@ -228,6 +228,8 @@ class Muxer:
         if kind == PING:
             if flags & SYN:
                 self.send(PING, ACK, 0, length)
+            else:
+                self.pongs += 1
         elif kind == GO_AWAY:
             self.is_gone = True
         else:
@@ -237,8 +239,6 @@ class Muxer:
                 self.send(WINDOW, ACK, number, 0)
             stream = self.streams.get(number)
             body = self.channel.read(length) if kind == DATA else b""
-            if flags & RST:
-                self.resets += 1
             if stream:
                 stream.take(kind, flags, length, body)
 
@@ -259,15 +259,10 @@ class Muxer:
 
     def ping(self) -> None:
         """Asks for an answer: what was sent before has been read by then."""
+        before = self.pongs
         self.send(PING, SYN, 0, 0x6B61)
-        while True:
-            _, kind, flags, number, length = struct.unpack(">BBHII", self.channel.read(12))
-            if kind == PING and flags & ACK:
-                return
-            if kind == DATA:
-                self.channel.read(length)
-            if flags & RST:
-                self.resets += 1
+        while self.pongs == before:
+            self.pump()
 
 
 class Stream:
