@@ -34,7 +34,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         switch self {
         case .success: "done"
         case .negative:
-            "the answer is no: problems were found, a goal was missed, two files differ, or there is no such peer"
+            "the answer is no: problems were found, a goal was missed, two files differ, or there is no such peer, value or provider"
         case .partlyDone: "partly done: records were rejected, something was left, or the command was interrupted"
         case .usage: "the command line is wrong"
         case .badData: "an input or the database is damaged or not what it should be"

@@ -218,6 +218,11 @@ struct SwarmDialTests {
             try await eventually("the listener knows the connection") { pair.listener.connectionCount == 1 }
             let back = try await pair.listener.stream(to: pair.dialer.peerID, at: [], speaking: ["/back/1.0.0"])
             #expect(try await back.readAll() == Array("back".utf8))
+            let unspoken = await failure {
+                _ = try await pair.listener.stream(to: pair.dialer.peerID, at: [], speaking: ["/x"])
+            }
+            #expect(unspoken?.failureClass == .negotiation)
+            #expect(unspoken?.address == nil)
             #expect(pair.listener.connectionCount == 1)
 
             for _ in 0..<5 {

@@ -248,7 +248,7 @@ extension Web: Transport {
             let record = try #require(try store.record(of: entry.peer.key))
             #expect(record.standing == .answered && record.addresses.map(\.address) == [entry.address])
         }
-        #expect(try store.peerCap >= 120)
+        #expect(store.peerCap >= 120)
         try await store.close()
     }
 }

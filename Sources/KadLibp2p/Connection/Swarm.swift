@@ -146,7 +146,9 @@ public final class Swarm: Sendable {
                 // One that does not even answer a proposal is no good for the next caller either.
                 if error.isOfConnection || error.reason == .timedOut { retire(connection) }
                 guard !isNew, stale == nil, error.isOfConnection, !addresses.isEmpty, !Task.isCancelled else {
-                    throw ConnectionError(error.reason, at: error.address ?? connection.remoteAddress)
+                    // Of a connection that came in nothing is known but a passing port.
+                    throw ConnectionError(
+                        error.reason, at: connection.role == .dialer ? connection.remoteAddress : nil)
                 }
                 stale = connection
             }

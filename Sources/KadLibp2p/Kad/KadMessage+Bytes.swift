@@ -31,19 +31,7 @@ extension KadMessage {
 
     /// The message without the peers that are too many or too long. Most have none, and are not copied.
     private static func sieved(_ bytes: [UInt8]) throws(KadFault) -> [UInt8] {
-        var fields = MessageFields(bytes)
-        var left = [closerField: KadProtocol.closerLimit, providerField: KadProtocol.providerLimit]
-        var dropped: [Range<Int>] = []
-        while let field = try fields.next() {
-            guard let room = left[field.number] else { continue }
-            if room > 0, field.count <= KadProtocol.peerByteLimit {
-                left[field.number] = room - 1
-            } else if let last = dropped.last, last.upperBound == field.range.lowerBound {
-                dropped[dropped.count - 1] = last.lowerBound..<field.range.upperBound
-            } else {
-                dropped.append(field.range)
-            }
-        }
+        let dropped = try bytes.withUnsafeBufferPointer { (bytes) throws(KadFault) in try surplus(bytes) }
         guard !dropped.isEmpty else { return bytes }
         var kept: [UInt8] = []
         kept.reserveCapacity(bytes.count)
@@ -54,5 +42,28 @@ extension KadMessage {
         }
         kept.append(contentsOf: bytes[position...])
         return kept
+    }
+
+    /// Where peers stand that are too many or too long, in order.
+    private static func surplus(_ bytes: UnsafeBufferPointer<UInt8>) throws(KadFault) -> [Range<Int>] {
+        var fields = MessageFields(bytes)
+        var closer = KadProtocol.closerLimit
+        var providers = KadProtocol.providerLimit
+        var surplus: [Range<Int>] = []
+        while let field = try fields.next() {
+            let isFitting = field.count <= KadProtocol.peerByteLimit
+            switch field.number {
+            case closerField where isFitting && closer > 0: closer -= 1
+            case providerField where isFitting && providers > 0: providers -= 1
+            case closerField, providerField:
+                if let last = surplus.last, last.upperBound == field.range.lowerBound {
+                    surplus[surplus.count - 1] = last.lowerBound..<field.range.upperBound
+                } else {
+                    surplus.append(field.range)
+                }
+            default: break
+            }
+        }
+        return surplus
     }
 }

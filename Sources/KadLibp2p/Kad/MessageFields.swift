@@ -13,36 +13,37 @@ struct MessageFields {
         let count: Int
     }
 
-    private var rest: ArraySlice<UInt8>
+    private let bytes: UnsafeBufferPointer<UInt8>
+    private var offset = 0
 
-    init(_ message: [UInt8]) { rest = message[...] }
+    init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
     /// - Returns: nil at the end.
     /// - Throws: ``KadFault/malformed`` where no field begins, or one goes on behind the end. Groups, which no message of
     ///   these protocols has, count as such.
     mutating func next() throws(KadFault) -> Field? {
-        guard !rest.isEmpty else { return nil }
-        let start = rest.startIndex
+        guard offset < bytes.count else { return nil }
+        let start = offset
         let tag = try number()
         let count: UInt64
         switch tag & 7 {
         case 0:
-            let before = rest.startIndex
+            let before = offset
             _ = try number()
-            return Field(number: tag >> 3, range: start..<rest.startIndex, count: rest.startIndex - before)
+            return Field(number: tag >> 3, range: start..<offset, count: offset - before)
         case 1: count = 8
         case 2: count = try number()
         case 5: count = 4
         default: throw .malformed
         }
-        guard count <= UInt64(rest.count) else { throw .malformed }
-        rest = rest.dropFirst(Int(count))
-        return Field(number: tag >> 3, range: start..<rest.startIndex, count: Int(count))
+        guard count <= UInt64(bytes.count - offset) else { throw .malformed }
+        offset += Int(count)
+        return Field(number: tag >> 3, range: start..<offset, count: Int(count))
     }
 
     private mutating func number() throws(KadFault) -> UInt64 {
         do throws(VarintError) {
-            return try Varint.read(from: &rest)
+            return try Varint.read(from: bytes, at: &offset)
         } catch {
             throw .malformed
         }

@@ -7,7 +7,8 @@ extension Swarm {
     /// alive by it; once it is gone, every request is refused.
     public func serve(_ node: KadNode) {
         let server = KadServer(
-            records: SenderRecords(), sender: { [weak self] stream in
+            records: SenderRecords(),
+            sender: { [weak self] stream in
                 self?.contact(toldTo: stream.remoteAddress) ?? OwnContact(id: stream.remote, addresses: [])
             },
             answer: { [weak node] (query, peer, address) throws(Refusal) in

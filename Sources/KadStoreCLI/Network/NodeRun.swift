@@ -45,7 +45,7 @@ struct NodeRun: Sendable {
                 store: store, id: keys.peerID, transport: transport, bootstrap: bootstrap,
                 validators: AcceptedNamespaces.validators(command.accept), logger: lines.logger("kadstore.node"))
             swarm.serve(node)
-            try await swarm.listen(on: listenAddresses())
+            try await listen(swarm)
             let metrics = try await metricsServer(registry)
             let standing = Standing(
                 peer: store.network.idEncoding.encode(keys.peerID), addresses: try full(swarm, keys.peerID),
@@ -59,8 +59,14 @@ struct NodeRun: Sendable {
         }
     }
 
-    private func listenAddresses() throws -> [Multiaddr] {
-        command.listen.isEmpty ? [try Multiaddr(Self.usualAddress)] : command.listen.map(\.address)
+    private func listen(_ swarm: Swarm) async throws {
+        let addresses = command.listen.isEmpty ? [try Multiaddr(Self.usualAddress)] : command.listen.map(\.address)
+        do throws(ConnectionError) {
+            try await swarm.listen(on: addresses)
+        } catch {
+            let place = error.address.map { "peers on \($0)" } ?? "peers"
+            throw CommandError.cannotListen(place, "\(error.reason)")
+        }
     }
 
     private func full(_ swarm: Swarm, _ id: PeerID) throws -> [String] {

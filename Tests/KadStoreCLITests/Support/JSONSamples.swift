@@ -72,10 +72,7 @@ enum JSONSamples {
         "forgive": [Run(peer(3)), Run("--all")],
         "get": [
             asking("/test/x", "--accept", "test", status: [1]),
-            asking("/test/x", "--accept", "test") { nodes, more in
-                #expect(try Command.run(["put", "/test/x", "a", "--accept", "test"] + more).status == 0)
-                return more
-            },
+            asking("/test/x", "--accept", "test", before: put),
         ],
         "import": [
             Run("--db", "new.db", "--scope", "private", "good.txt"), Run("--scope", "private", "good.txt"),
@@ -100,11 +97,7 @@ enum JSONSamples {
             asking("x") { nodes, more in more + ["--identity", nodes.scratch.path("1.db.identity")] }
         ],
         "providers": [
-            asking("x") { nodes, more in
-                let identity = ["--identity", nodes.scratch.path("1.db.identity"), "--address", "/ip4/127.0.0.1/tcp/1"]
-                #expect(try Command.run(["provide", "x"] + identity + more).status == 0)
-                return more
-            }
+            asking("x", before: provide)
         ],
         "put": [asking("/test/x", "a", "--accept", "test")],
         "prune": [
@@ -144,6 +137,17 @@ enum JSONSamples {
         run.status = status
         run.asking = { nodes in try before(nodes, try network(nodes)) }
         return run
+    }
+
+    @Sendable private static func put(_ nodes: Nodes, _ more: [String]) throws -> [String] {
+        #expect(try Command.run(["put", "/test/x", "a", "--accept", "test"] + more).status == 0)
+        return more
+    }
+
+    @Sendable private static func provide(_ nodes: Nodes, _ more: [String]) throws -> [String] {
+        let identity = ["--identity", nodes.scratch.path("1.db.identity"), "--address", "/ip4/127.0.0.1/tcp/1"]
+        #expect(try Command.run(["provide", "x"] + identity + more).status == 0)
+        return more
     }
 
     private static let nodeRun: Run = {
