@@ -19,7 +19,8 @@ guard let name = CommandLine.arguments.dropFirst().first, let target = targets.f
 /// Where the callback, a C function, finds it.
 private nonisolated(unsafe) var chosen = target
 
-var arguments: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.enumerated()
+var arguments: [UnsafeMutablePointer<CChar>?] =
+    CommandLine.arguments.enumerated()
     .filter { $0.offset != 1 }.map { strdup($0.element) } + [nil]
 var count = CInt(arguments.count - 1)
 arguments.withUnsafeMutableBufferPointer { buffer in

@@ -78,15 +78,18 @@ private struct End {
         try Broken.unless(
             session.streamCount <= configuration.maximumInboundStreams + configuration.maximumOutboundStreams,
             "\(session.streamCount) streams")
-        try Broken.unless(session.streams.keys.allSatisfy { life[.init(number: $0)] == .open }, "a stream nobody knows of")
+        try Broken.unless(
+            session.streams.keys.allSatisfy { life[.init(number: $0)] == .open }, "a stream nobody knows of")
         let unread = session.streams.values.reduce(0) { $0 + $1.unread }
         let queued = session.streams.values.reduce(0) { $0 + $1.queue.readableBytes }
         try Broken.unless(session.buffered == unread && session.queued == queued, "bytes are counted wrongly")
         try Broken.unless(
-            session.buffered <= configuration.maximumBufferedBytes && session.queued <= configuration.maximumQueuedBytes,
+            session.buffered <= configuration.maximumBufferedBytes
+                && session.queued <= configuration.maximumQueuedBytes,
             "\(session.buffered) bytes unread, \(session.queued) unsent")
         try Broken.unless(session.gone.count <= YamuxGoneStreams.capacity, "ended streams are kept")
-        try Broken.unless((session.nextTick == nil) == (error != nil), "a session that ended waits, or one that lives does not")
+        try Broken.unless(
+            (session.nextTick == nil) == (error != nil), "a session that ended waits, or one that lives does not")
     }
 
     /// Something that the own side may do, by the script.
@@ -140,7 +143,8 @@ private func muxWithAnybody(_ bytes: [UInt8]) throws {
             try end.take(end.session.receive(&frame, at: end.now))
             try Broken.unless(frame.readableBytes == 0, "bytes are left")
             try Broken.unless(
-                end.sent.readableBytes - before <= tightConfiguration.maximumQueuedBytes * 2, "little makes it say much")
+                end.sent.readableBytes - before <= tightConfiguration.maximumQueuedBytes * 2, "little makes it say much"
+            )
         }
         end.sent.clear()
     }
