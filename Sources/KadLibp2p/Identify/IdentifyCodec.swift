@@ -64,6 +64,12 @@ enum IdentifyCodec {
             observed: try? Multiaddr(bytes: Array(message.observedAddr)))
     }
 
+    /// Reads what came over a connection.
+    static func decode(_ bytes: [UInt8], from connection: Connection) -> IdentifiedPeer? {
+        decode(
+            bytes, from: connection.remoteKey, at: connection.remoteAddress, isDialled: connection.role == .dialer)
+    }
+
     /// A record that does not verify is as good as none.
     private static func signedRecord(_ message: IdentifyMessage, _ peer: PeerID) -> SignedPeerRecord? {
         guard let record = try? SignedPeerRecord(envelope: Array(message.signedPeerRecord)), record.peer == peer else {

@@ -41,11 +41,7 @@ extension Swarm {
             bytes.append(contentsOf: next.readableBytesView)
             guard bytes.count <= IdentifyCodec.byteLimit else { break }
         }
-        let connection = stream.connection
-        guard
-            let found = IdentifyCodec.decode(
-                bytes, from: connection.remoteKey, at: connection.remoteAddress, isDialled: connection.role == .dialer)
-        else {
+        guard let found = IdentifyCodec.decode(bytes, from: stream.connection) else {
             stream.reset()
             throw ConnectionError(.malformed)
         }

@@ -50,7 +50,7 @@ private func serveAndAsk(_ bytes: [UInt8]) throws {
         .putValue(key: key, value: Array("value".utf8)), .getProviders(key), .addProvider(key),
     ]
     let request = requests[choice % requests.count]
-    let sender = KadSender(id: id, addresses: [], record: nil)
+    let sender = OwnContact(id: id, addresses: [])
     var decoder = FrameDecoder()
     while !script.isOver {
         decoder.append(ByteBuffer(bytes: script.bytes(choice < 128 ? bytes.count : script.byte() + 1)))
