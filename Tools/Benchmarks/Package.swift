@@ -19,6 +19,9 @@ let package = Package(
                 .product(name: "KadStore", package: "kadstore"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        // Our side of the comparison with py-libp2p (see `libp2p`).
+        .executableTarget(
+            name: "Libp2pPeer", dependencies: [.product(name: "KadLibp2p", package: "kadstore")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -42,21 +42,32 @@ enum IdentifyCodec {
     ///
     /// Addresses that cannot be read are left out, as other implementations have protocols that this one does not know.
     ///
+    /// - Parameters:
+    ///   - key: whose the connection is: it has proven it.
+    ///   - remoteAddress: where the peer is, as it was dialled or where it came from.
     /// - Returns: nil when the bytes are no messages, or name another key than the one the connection was secured with.
-    static func decode(_ bytes: [UInt8], from connection: Connection) -> IdentifiedPeer? {
+    static func decode(
+        _ bytes: [UInt8], from key: PublicKey, at remoteAddress: Multiaddr, isDialled: Bool
+    ) -> IdentifiedPeer? {
         guard bytes.count <= byteLimit, let message = merged(bytes) else { return nil }
-        // The connection has proven who it is; a message of somebody else was misdirected.
-        guard !message.hasPublicKey || Array(message.publicKey) == connection.remoteKey.encoded else { return nil }
-        let record = message.hasSignedPeerRecord ? signedRecord(message, connection.remote) : nil
+        // A message of somebody else was misdirected.
+        guard !message.hasPublicKey || Array(message.publicKey) == key.encoded else { return nil }
+        let record = message.hasSignedPeerRecord ? signedRecord(message, key.peerID) : nil
         let addresses =
             record?.addresses
             ?? message.listenAddrs.prefix(addressLimit).compactMap { try? Multiaddr(bytes: Array($0)) }
         return IdentifiedPeer(
-            peer: connection.remote, agent: name(message.agentVersion), protocolVersion: name(message.protocolVersion),
+            peer: key.peerID, agent: name(message.agentVersion), protocolVersion: name(message.protocolVersion),
             protocols: message.protocols.prefix(protocolLimit).map(name),
             addresses: addresses.compactMap(\.withoutPeerID), isSigned: record != nil,
-            remoteAddress: connection.remoteAddress, isDialled: connection.role == .dialer,
+            remoteAddress: remoteAddress, isDialled: isDialled,
             observed: try? Multiaddr(bytes: Array(message.observedAddr)))
+    }
+
+    /// Reads what came over a connection.
+    static func decode(_ bytes: [UInt8], from connection: Connection) -> IdentifiedPeer? {
+        decode(
+            bytes, from: connection.remoteKey, at: connection.remoteAddress, isDialled: connection.role == .dialer)
     }
 
     /// A record that does not verify is as good as none.

@@ -1,0 +1,73 @@
+import KadEngine
+import KadLibp2p
+import KadNode
+import KadStore
+import Kademlia
+import Multiformats
+
+/// One node: a swarm that serves a KadNode over an empty store, and asks others.
+struct Peer: Sendable {
+    static let kad = "/ipfs/kad/1.0.0"
+
+    let keys: KeyPair
+    let swarm: Swarm
+    let node: KadNode
+    let transport: Libp2pTransport
+
+    /// - Parameter path: of its store, which is made.
+    init(storeAt path: String) async throws {
+        keys = try KeyPair()
+        var configuration = SwarmConfiguration()
+        configuration.scope = .private
+        swarm = Swarm(keys: keys, configuration: configuration)
+        var transporting = Libp2pTransport.Configuration()
+        transporting.requestsPerPeer = 1_024
+        transport = Libp2pTransport(swarm: swarm, configuration: transporting)
+        // What is measured is what it can, not what it permits.
+        var serving = ServingLimits()
+        serving.queries = .init(perSecond: 1_000_000, burst: 1_000_000)
+        let store = try await Store.open(path, mode: .create(.libp2p, .private))
+        var engine = EngineConfiguration()
+        engine.maintains = false
+        node = try await KadNode(
+            store: store, id: keys.peerID, transport: transport, configuration: engine, serving: serving)
+        swarm.serve(node)
+        try await swarm.listen(on: [Multiaddr("/ip4/127.0.0.1/tcp/0")])
+    }
+
+    var address: String {
+        get throws { try swarm.listenAddresses.first?.with(peerID: keys.peerID).description ?? "" }
+    }
+}
+
+/// Somebody at an address.
+struct Place: Sendable {
+    let id: PeerID
+    let address: Multiaddr
+
+    init(_ text: String) throws {
+        let full = try Multiaddr(text)
+        guard let id = full.peerID, let address = full.withoutPeerID else { throw Unusable(text: text) }
+        self.id = id
+        self.address = address
+    }
+
+    /// A connection, if there is none, and a stream on which the DHT has been agreed.
+    func open(from swarm: Swarm) async throws {
+        let stream = try await swarm.stream(to: id, at: [address], speaking: [Peer.kad])
+        await stream.closeWriting()
+        stream.reset()
+    }
+
+    /// One FIND_NODE for a key that nobody has been asked for before.
+    func ask(_ number: Int, with transport: Libp2pTransport) async throws -> Int {
+        let preimage = Array("benchmark \(number)".utf8)
+        let target = LookupTarget(key: Network.libp2p.target(hashing: preimage), preimage: preimage)
+        let peer = KadEngine.Peer(id: id, key: Network.libp2p.target(hashing: id.bytes))
+        return try await transport.send(.findNode(target), to: peer, at: [address]).named.count
+    }
+}
+
+struct Unusable: Error {
+    let text: String
+}
