@@ -62,6 +62,8 @@ final class Web: Sendable {
     }
 
     func answer(_ request: Request, _ peer: Peer) async throws(TransportError) -> Reply {
+        // The node's table asks by itself whether its contacts live.
+        if request == .ping, !dead.contains(peer.key) { return Reply(address: nil) }
         guard case .findNode(let target) = request, let place = places[peer.key] else {
             throw TransportError(.unreachable)
         }
