@@ -58,10 +58,10 @@ struct NetworkInputTests {
         let at = Instant(milliseconds: 1_700_000_000_250)
         var lines = LogLines(.text, level: .info)
         lines.terminal = Terminal(isInteractive: false, hasColor: false, isUnicode: true, width: nil)
-        let pairs = [("agent", Samples.hostileAgent), ("n", "2"), ("e", "")]
+        let pairs = [("agent", Samples.hostileAgent), ("n", "a b"), ("e", "")]
         let text = lines.line(.warning, "peer dropped", pairs, at: at)
-        #expect(text.hasPrefix("2023-11-14T22:13:20.250Z warning peer dropped agent=\"kubo\\u{1b}[2J"))
-        #expect(text.hasSuffix(" n=2 e=\"\""))
+        #expect(text.hasPrefix("2023-11-14T22:13:20.250Z warning peer dropped agent=kubo\\u{1b}[2J"))
+        #expect(text.hasSuffix(" n=\"a b\" e=\"\""))
         #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x9b && $0.value != 0x202e })
         let json = LogLines(.json, level: .info)
             .line(.error, "a \"b\"", [("agent", Samples.hostileAgent)], at: at)

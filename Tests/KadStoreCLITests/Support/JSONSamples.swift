@@ -125,7 +125,7 @@ enum JSONSamples {
         let second = try nodes.start("1.db", bootstrap: [first], accepting: nil)
         _ = try Nodes.event("ready", of: second.process)
         #expect(try nodes.run("init", "--db", "net.db", "--scope", "private").status == 0)
-        return ["--db", nodes.scratch.path("net.db"), "--bootstrap", first.address]
+        return ["--db", nodes.scratch.path("net.db"), "--log-level", "debug", "--bootstrap", first.address]
     }
 
     private static func asking(
@@ -155,6 +155,10 @@ enum JSONSamples {
         run.isNode = true
         return run
     }()
+
+    static func isOfNetwork(_ command: String) -> Bool {
+        runs[command]?.contains { $0.asking != nil || $0.isNode } == true
+    }
 
     /// Members that no run can be made to print with a value, and why.
     static let unseen: [String: Set<String>] = [
