@@ -66,7 +66,7 @@ extension LoopbackTests {
             #expect(providers.status == 0, "\(providers.messages)")
             #expect(try ids(providers, "providers") == [own.id])
             #expect(try await nodes.run("providers", "nothing", "--db", "far.db").status == 1)
-            #expect(try await nodes.run("provide", content, "--db", "far.db").status == 66)
+            #expect(try await nodes.run("provide", content, "--db", "far.db", "--address", own.place).status == 66)
 
             // The clients left neither identities nor a table behind, and the node is still well.
             for (database, count) in [("own.db", 1), ("far.db", 0)] {

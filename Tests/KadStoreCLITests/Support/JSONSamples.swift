@@ -94,7 +94,7 @@ enum JSONSamples {
         "node": [nodeRun],
         "peers": [Run(), Run(peer(0)), Run(peer(3)), Run("--limit", "2"), Run("--db", "empty.db")],
         "provide": [
-            asking("hello") { nodes, more in more + ["--identity", nodes.scratch.path("1.db.identity")] }
+            asking("hello") { nodes, more in more + identity(nodes) }
         ],
         "providers": [
             asking("hello", before: provide)
@@ -145,9 +145,13 @@ enum JSONSamples {
     }
 
     @Sendable private static func provide(_ nodes: Nodes, _ more: [String]) async throws -> [String] {
-        let identity = ["--identity", nodes.scratch.path("1.db.identity"), "--address", "/ip4/127.0.0.1/tcp/1"]
-        #expect(try await nodes.run(["provide", "hello"] + identity + more).status == 0)
+        #expect(try await nodes.run(["provide", "hello"] + identity(nodes) + more).status == 0)
         return more
+    }
+
+    /// Of the second of two nodes.
+    private static func identity(_ nodes: Nodes) -> [String] {
+        ["--identity", nodes.scratch.path("1.db.identity"), "--address", "/ip4/127.0.0.1/tcp/1"]
     }
 
     private static let nodeRun: Run = {
