@@ -15,10 +15,10 @@ import Darwin
 /// A persistent Kademlia routing table: one file, one network, every peer that was ever met.
 ///
 /// Reads are synchronous, run on connections of their own, never wait for a writer, and see every write that returned
-/// before them. Writes only enqueue; they are committed together, at the latest after a second or 256 events. What a commit has
-/// taken survives a killed process; what ``flush()`` has confirmed survives a loss of power. Without it, a killed
-/// process loses what came since the last commit (more than that second or those 256 events only while commits must wait
-/// for another process or for room), a loss of power at most the last 30 seconds.
+/// before them. Writes only enqueue; they are committed together, at the latest after a second, 256 events or 4 MiB of
+/// values. What a commit has taken survives a killed process; what ``flush()`` has confirmed survives a loss of power.
+/// Without it, a killed process loses what came since the last commit (more than that second or those 256 events only
+/// while commits must wait for another process or for room), a loss of power at most the last 30 seconds.
 ///
 /// Usable from any number of tasks and threads at once.
 public final class Store: Sendable {
@@ -30,7 +30,8 @@ public final class Store: Sendable {
     public let scope: Scope
     /// When it was made.
     public let createdAt: Instant
-    /// The bound on peers that a running node learns: ``raisePeerCap(to:)`` raises it.
+    /// The bound on peers that a running node learns. Imports raise it to what they bring, ``raisePeerCap(to:)`` to what it
+    /// is told.
     public var peerCap: Int64 { cap.value }
     /// The schema that the file had before, when opening it has upgraded it.
     public let upgradedFrom: Int?

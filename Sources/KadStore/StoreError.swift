@@ -145,7 +145,8 @@ extension StoreError: CustomStringConvertible {
         case .closed: "The store has been closed."
         case .invalidArgument(let reason): reason
         case .invalidRecord(let reason): reason
-        case .tooLarge(let what, let bytes, let limit): "\(what) of \(bytes) bytes is too large: at most \(limit) are kept."
+        case .tooLarge(let what, let bytes, let limit):
+            "\(what) of \(bytes) bytes is too large: \(limit) are kept at most."
         case .interrupted(let done): "Interrupted after \(done) records. Run the same command again to go on."
         case .system(let operation, let path, let code):
             "\(path): cannot \(operation): \(String(cString: strerror(code)))."

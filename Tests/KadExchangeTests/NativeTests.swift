@@ -214,6 +214,30 @@ struct NativeTests {
         #expect(again.elementsEqual(lines))
     }
 
+    @Test("a file of schema 2 restores, all that a node remembers with it, and comes out again line by line")
+    func secondSchema() async throws {
+        let store = try await scratch.store(.libp2p, .public)
+        let path = fixture("../stores/V0002.jsonl")
+        let report = try await store.restorePeers(from: ImportSource.open(path))
+        #expect(report.peers == 6 && report.tombstones == 2 && report.buckets == 4)
+        #expect(report.heldFailures == 1 && report.sessions == 2 && report.lookups == 2)
+        #expect(try await store.check(full: true).problems == [])
+        #expect(try await scratch.export(store) == read(path))
+    }
+
+    @Test("values, providers and crawls stay in the store: an export has no word of them")
+    func valuesStay() async throws {
+        let store = try await scratch.store()
+        let before = try await scratch.export(store)
+        let now = Instant.systemClock()
+        try store.record(
+            .valueStored(
+                StoredValue(key: [1], value: [2], receivedAt: now, expiresAt: now.advanced(byMilliseconds: 60_000))))
+        _ = try await store.beginCrawl(at: now)
+        try await store.flush()
+        #expect(try await scratch.export(store) == before)
+    }
+
     @Test("a restore refuses more of a node's memory than any node keeps, and what cannot be")
     func immense() async throws {
         let key = Key(1, 2, 3, 4)

@@ -74,6 +74,38 @@ struct StatsTests {
         #expect(recent["durationMs"] as? [String: Int] == ["p50": 4_900, "p90": 8_900, "p99": 9_800])
     }
 
+    @Test("shows what is kept for the network, and how far a crawl is; prune --expired drops what is over")
+    func values() async throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        let peers = try await Samples.fill(path, count: 4)
+        let store = try await Store.open(path)
+        try await Samples.addValues(store, peers[0])
+        let past = Instant(milliseconds: 1_000)
+        for number in 0..<3 {
+            try store.record(
+                .valueStored(StoredValue(key: [UInt8(number)], value: [1], receivedAt: past, expiresAt: past)))
+        }
+        let crawl = try await store.beginCrawl(at: past).crawl.number
+        for peer in peers { try store.record(.visited(peer.key, .failed(.timeout), at: past, crawl: crawl)) }
+        try await store.close()
+        let text = try Command.run("stats", "--db", path).output
+        #expect(text.contains("5, 30 B; 1 published here"), "\(text)")
+        #expect(text.contains("4 peers visited, 0 answered; not ended"), "\(text)")
+        let document = try Command.run("stats", "--db", path, "--json").json()
+        #expect(document["values"] as? [String: Int] == ["count": 5, "bytes": 30, "own": 1])
+        #expect((document["providers"] as? [String: Int])?["count"] == 1)
+        #expect(document["crawls"] as? Int == 2)
+        let latest = try #require(document["latestCrawl"] as? [String: Any])
+        #expect(latest["state"] as? String == "running" && latest["failed"] as? Int == 4)
+        let prune = ["prune", "--expired", "--db", path, "--json"]
+        #expect(try Command.run(prune + ["--dry-run", "--read-only"]).json()["valuesPruned"] as? Int == 3)
+        #expect(try Command.run(prune).json()["valuesPruned"] as? Int == 3)
+        #expect(try Command.run(prune).json()["valuesPruned"] as? Int == 0)
+        #expect(try Command.run("prune", "--expired", "--db", path).messages.contains("0 values, 0 providers"))
+        #expect(try Command.run("check", "--full", "--db", path).status == 0)
+    }
+
     @Test("an empty store is counted too")
     func empty() throws {
         let scratch = Scratch()

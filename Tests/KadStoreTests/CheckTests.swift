@@ -37,6 +37,19 @@ struct CheckTests {
             "UPDATE writer SET sequence = -1", "UPDATE peer SET protocols = 77", "UPDATE peer SET source = 77",
             "UPDATE failure SET first_at = last_at + 1",
             "PRAGMA ignore_check_constraints = ON; UPDATE held SET count = 0",
+            "UPDATE value SET key = x''", "UPDATE value SET bytes = zeroblob(2000000)", "DELETE FROM value",
+            "UPDATE provider SET peer = x'aa'", "UPDATE provider SET id = x''", "UPDATE provider SET id = x'aa'",
+            "UPDATE provider SET addresses = x'ff01'", "UPDATE provider SET key = zeroblob(129)",
+            "UPDATE value SET is_own = 1", "UPDATE holding SET count = count + 1", "UPDATE holding SET bytes = 0",
+            "UPDATE holding SET count = -1", "DELETE FROM holding", "DROP INDEX value_by_expiry",
+            "UPDATE crawl SET ended_at = 5", "UPDATE crawl SET is_complete = 1", "DELETE FROM crawl",
+            "INSERT INTO crawl (started_at, is_complete) VALUES (1, 0)", "UPDATE crawl_total SET peers = peers + 1",
+            "UPDATE crawl_total SET outcome = 77", "UPDATE visit SET outcome = 77", "UPDATE visit SET key = x'aa'",
+            "DELETE FROM visit", "DELETE FROM crawl_total",
+            """
+            WITH RECURSIVE row (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM row WHERE number < 300)
+            INSERT INTO crawl (started_at, ended_at, is_complete) SELECT number, number, 1 FROM row
+            """,
         ])
     func damage(sql: String) async throws {
         let scratch = Scratch()
@@ -62,6 +75,10 @@ struct CheckTests {
                 .forgotten(try store.peer(at: gone), leaving: Tombstone(key: gone, droppedAt: .seconds(0))))
             try store.record(
                 .clock(ClockMark(highWater: .seconds(2), onlineMilliseconds: 5, bootID: nil, bootedAt: nil)))
+            try store.record(.valueStored(.test("value")))
+            try store.record(.providerStored(try store.provider("value", 3)))
+            let crawl = try await store.beginCrawl(at: .seconds(3)).crawl.number
+            try store.record(.visited(key, .failed(.refused), at: .seconds(4), crawl: crawl))
         }
         do {
             // A writer that died.

@@ -129,7 +129,8 @@ struct UpgradeTests {
         }
         options.isDryRun = true
         var report = try await Store.migrate(scratch.path(), options)
-        #expect(report.from == 1 && report.to == 2 && report.changes == ["V0002_engine"] && report.backup == nil)
+        #expect(report.from == 1 && report.to == 3 && report.backup == nil)
+        #expect(report.changes == ["V0002_engine", "V0003_values"])
         options.isDryRun = false
         report = try await Store.migrate(scratch.path(), options)
         let backup = try #require(report.backup)

@@ -38,16 +38,22 @@ struct MigrationTests {
         "tombstone", "identity", "bucket", "member",
     ]
 
-    @Test("is upgraded when it is opened for writing, every row as it was")
-    func upgrade() async throws {
+    /// Those that came with schema 2.
+    private static let engineTables = [
+        "tally", "held", "witness", "canary", "session", "lookup_summary", "lookup_total",
+    ]
+
+    @Test("is upgraded when it is opened for writing, every row as it was", arguments: [1, 2])
+    func upgrade(version: Int) async throws {
         let scratch = Scratch()
-        try OldFile.make("V0001", at: scratch.path())
-        let before = try Self.tables.map { try OldFile.rows(Connection(path: scratch.path(), access: .readOnly), $0) }
+        try OldFile.make("V000\(version)", at: scratch.path())
+        let tables = Self.tables + (version < 2 ? [] : Self.engineTables)
+        let before = try tables.map { try OldFile.rows(Connection(path: scratch.path(), access: .readOnly), $0) }
         #expect(before.map(\.count).reduce(0, +) > 20)
         let store = try await Store.open(scratch.path())
-        #expect(store.upgradedFrom == 1)
+        #expect(store.upgradedFrom == version)
         let connection = try Connection(path: scratch.path(), access: .readOnly)
-        for (table, rows) in zip(Self.tables, before) {
+        for (table, rows) in zip(tables, before) {
             // A later schema may add columns behind those that there were.
             let width = rows.first?.count ?? 0
             #expect(try OldFile.rows(connection, table).map { Array($0.prefix(width)) } == rows, "\(table)")
@@ -57,9 +63,10 @@ struct MigrationTests {
 
         #expect(try await store.check(full: true).problems == [])
         #expect(try store.peerCount() == 6)
-        #expect(try store.heldFailures() == [])
-        #expect(try store.sessions() == OnlineTime())
-        #expect(try store.lookupStatistics() == LookupHistory())
+        #expect(try store.heldFailures().count == (version < 2 ? 0 : 1))
+        #expect(try store.sessions().sessions.count == (version < 2 ? 0 : 2))
+        #expect(try store.lookupStatistics().count == (version < 2 ? 0 : 8))
+        #expect(try store.holdings() == Holdings() && store.crawls() == [])
         #expect(try store.clock()?.bootID == "boot-1")
         let identity = try #require(try store.identities().first)
         #expect(try store.routingTable(of: identity, configuration: store.tableConfiguration).table.count == 4)
@@ -67,10 +74,15 @@ struct MigrationTests {
         let peer = try #require(try store.peers().peers.last).peer
         try store.record(.held(.test(peer.key)))
         try store.record(.lookedUp(.test(1, identity: identity.number)))
+        // The one with a held failure, where there is one.
         try store.record(.forgotten(try store.peers().peers[0].peer, leaving: nil))
+        try store.record(.valueStored(.test("value", isOwn: true)))
+        let number = try await store.beginCrawl(at: .seconds(1)).crawl.number
+        try store.record(.visited(peer.key, .answered, at: .seconds(1), crawl: number))
         try await store.flush()
         #expect(try store.peerCount() == 5)
         #expect(try store.heldFailures().map(\.key) == [peer.key])
+        #expect(try store.ownValues().values.count == 1 && store.unvisited().peers.count == 4)
         #expect(try await store.check(full: true).problems == [])
         try await store.close()
         let again = try await Store.open(scratch.path())

@@ -34,7 +34,8 @@ extension Store {
         return BulkLoader(store: self, options: options)
     }
 
-    /// Merges sorted records into the table, in one pass along it and in transactions of bounded size. What is committed
+    /// Merges sorted records into the table, in one pass along it and in transactions of bounded size, and raises
+    /// ``peerCap`` to the number of peers that there are then. What is committed
     /// stays when the task is cancelled, and loading the same records again completes it.
     ///
     /// - Parameters:
@@ -56,6 +57,9 @@ extension Store {
         progress?(pass.done)
         if !records.options.isDryRun {
             try await writer.perform { writer in
+                // A node would drop again what is beyond its cap, and whoever loads peers wants them.
+                let count = Int64(try writer.records().reader.peerCount())
+                if count > writer.peerCap.value { try writer.raisePeerCap(to: count) }
                 writer.noteUnannounced()
                 try writer.flush()
             }

@@ -43,6 +43,8 @@ extension Store {
                     }
                     return count
                 }
+                let peers = Int64(try writer.records().reader.peerCount())
+                if peers > writer.peerCap.value { try writer.raisePeerCap(to: peers) }
                 writer.noteUnannounced()
                 try writer.flush()
                 return .success(count)

@@ -26,10 +26,14 @@ public struct PruneRules: Hashable, Sendable {
     public var candidatesNotSeenSince: Instant?
     /// Tombstones that were left before then go: what they say of a peer is forgotten.
     public var tombstonesBefore: Instant?
+    /// Values and providers of others that had expired by then go: what ``Store/sweepValues(at:)`` does.
+    public var expiredBy: Instant?
 
     public init() {}
 
-    public var isEmpty: Bool { !choosesPeers && candidatesNotSeenSince == nil && tombstonesBefore == nil }
+    public var isEmpty: Bool {
+        !choosesPeers && candidatesNotSeenSince == nil && tombstonesBefore == nil && expiredBy == nil
+    }
 
     var choosesPeers: Bool { !conditions.isEmpty || keep != nil }
 
@@ -69,11 +73,13 @@ public struct PruneReport: Hashable, Sendable {
     /// Candidates and tombstones that went.
     public internal(set) var candidates = 0
     public internal(set) var tombstones = 0
+    /// Values and providers that went.
+    public internal(set) var expired = SweepReport()
     /// Peers whose rows are damaged: left as they are.
     public internal(set) var damaged = 0
 
     /// All that went.
-    public var removed: Int { peers + candidates + tombstones }
+    public var removed: Int { peers + candidates + tombstones + expired.removed }
 }
 
 extension Tombstone {

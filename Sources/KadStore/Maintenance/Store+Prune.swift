@@ -57,6 +57,7 @@ private struct PrunePass: Sendable {
         case peers(after: Key?)
         case candidates(after: Multiaddr?)
         case tombstones(after: Key?)
+        case expired
         case done
     }
 
@@ -90,6 +91,7 @@ private struct PrunePass: Sendable {
         case .peers(let last): try next.prunePeers(reader, writer, last)
         case .candidates(let last): try next.pruneCandidates(reader, writer, last)
         case .tombstones(let last): try next.pruneTombstones(reader, writer, last)
+        case .expired: try next.pruneExpired(reader, writer)
         case .done: break
         }
         return next
@@ -202,7 +204,7 @@ private struct PrunePass: Sendable {
 
     private mutating func pruneTombstones(_ reader: RecordReader, _ writer: Writer?, _ last: Key?) throws {
         guard let before = rules.tombstonesBefore else {
-            stage = .done
+            stage = .expired
             return
         }
         let page = try reader.tombstones(after: last, limit: Self.pageRows)
@@ -220,7 +222,21 @@ private struct PrunePass: Sendable {
         } else {
             report.tombstones += chosen.count
         }
-        stage = page.count < Self.pageRows ? .done : .tombstones(after: page.last?.key)
+        stage = page.count < Self.pageRows ? .expired : .tombstones(after: page.last?.key)
+    }
+
+    // MARK: Values and providers
+
+    private mutating func pruneExpired(_ reader: RecordReader, _ writer: Writer?) throws {
+        stage = .done
+        guard let end = rules.expiredBy else { return }
+        guard let writer else {
+            report.expired = try reader.countExpired(by: end)
+            return
+        }
+        let before = report.expired
+        report.expired = try writer.sweep(at: end, before)
+        if report.expired != before { stage = .expired }
     }
 }
 

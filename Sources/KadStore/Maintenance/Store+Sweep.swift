@@ -22,6 +22,7 @@ extension Store {
     @discardableResult
     public func sweepValues(at now: Instant) async throws(StoreError) -> SweepReport {
         guard let writer else { throw .readOnly(path: path) }
+        _ = try await writer.perform { try $0.commitPending() }
         var report = SweepReport()
         while true {
             if Task.isCancelled { throw .interrupted(done: report.removed) }
@@ -58,13 +59,29 @@ extension RecordReader {
     func needsSweep(at now: Instant) throws -> Bool {
         let query = try connection.statement(
             """
-            SELECT EXISTS (SELECT 1 FROM value WHERE is_own = 0 AND expires_at <= ?1)
-                OR EXISTS (SELECT 1 FROM provider WHERE is_own = 0 AND expires_at <= ?1)
-                OR EXISTS (SELECT 1 FROM value WHERE is_own = 0 AND expires_at > ?2)
-                OR EXISTS (SELECT 1 FROM provider WHERE is_own = 0 AND expires_at > ?2)
+            SELECT EXISTS (SELECT 1 FROM value INDEXED BY value_by_expiry WHERE is_own = 0 AND expires_at <= ?1)
+                OR EXISTS (SELECT 1 FROM provider INDEXED BY provider_by_expiry WHERE is_own = 0 AND expires_at <= ?1)
+                OR EXISTS (SELECT 1 FROM value INDEXED BY value_by_expiry WHERE is_own = 0 AND expires_at > ?2)
+                OR EXISTS (SELECT 1 FROM provider INDEXED BY provider_by_expiry WHERE is_own = 0 AND expires_at > ?2)
             """)
         defer { query.reset() }
         query.bind(1, now.milliseconds).bind(2, Lifetime.end(from: now).milliseconds)
         return try query.step() && query.int64(0) != 0
+    }
+
+    /// How much of others has expired.
+    func countExpired(by end: Instant) throws -> SweepReport {
+        let query = try connection.statement(
+            """
+            SELECT (SELECT count(*) FROM value WHERE is_own = 0 AND expires_at <= ?1),
+                   (SELECT count(*) FROM provider WHERE is_own = 0 AND expires_at <= ?1)
+            """)
+        defer { query.reset() }
+        var report = SweepReport()
+        if try query.bind(1, end.milliseconds).step() {
+            report.values = Int(query.int64(0))
+            report.providers = Int(query.int64(1))
+        }
+        return report
     }
 }

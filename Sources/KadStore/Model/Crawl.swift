@@ -51,6 +51,17 @@ public struct Crawl: Hashable, Sendable {
         self.peers = peers
     }
 
+    public enum State: String, Hashable, Sendable, CaseIterable {
+        /// Under way, or waiting to be gone on with.
+        case running
+        /// Ended because nobody was left to visit.
+        case complete
+        /// Ended before.
+        case stopped
+    }
+
+    public var state: State { endedAt == nil ? .running : isComplete ? .complete : .stopped }
+
     /// Peers that it is done with.
     public var visited: Int { peers.values.reduce(0) { $0.addingSaturated($1) } }
     public var answered: Int { peers[.answered] ?? 0 }

@@ -7,10 +7,12 @@ public struct Holdings: Hashable, Sendable {
         /// Of keys, values, ids and addresses.
         public var bytes: Int64 = 0
 
-        static func += (left: inout Amount, right: Amount) {
-            left.count = left.count.addingSaturated(right.count)
-            left.bytes = left.bytes.addingSaturated(right.bytes)
+        public static func + (left: Amount, right: Amount) -> Amount {
+            Amount(
+                count: left.count.addingSaturated(right.count), bytes: left.bytes.addingSaturated(right.bytes))
         }
+
+        static func += (left: inout Amount, right: Amount) { left = left + right }
 
         /// One row of so many bytes, come or gone.
         static func row(_ bytes: Int64, hasCome: Bool) -> Amount {
@@ -77,6 +79,9 @@ public struct HoldingLimits: Hashable, Sendable {
     public var providersPerKey = 256
 
     public init() {}
+
+    /// ``providersPerKey`` within what can be counted: they are gathered in memory.
+    var keptPerKey: Int { min(max(0, providersPerKey), 1 << 20) }
 
     /// At least nothing, whatever was asked for.
     func limit(_ kind: Holdings.Kind) -> Holdings.Amount {

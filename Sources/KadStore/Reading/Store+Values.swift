@@ -52,7 +52,7 @@ extension Store {
         of key: [UInt8], limit: Int = .max, at now: Instant? = nil
     ) throws(StoreError) -> [StoredProvider] {
         let now = now ?? options.now()
-        let kept = max(0, options.holdingLimits.providersPerKey)
+        let kept = options.holdingLimits.keptPerKey
         return try read { view in
             Array(try view.providers(of: key, limit: kept).lazy.filter { $0.isLive(at: now) }.prefix(max(0, limit)))
         }

@@ -108,7 +108,7 @@ extension RecordWriter {
             SELECT peer, length(key) + length(id) + length(addresses) FROM provider
             WHERE key = ?1 AND is_own = 0 ORDER BY received_at DESC, peer LIMIT -1 OFFSET ?2
             """)
-        surplus.bind(1, key).bind(2, Int64(max(0, limits.providersPerKey)))
+        surplus.bind(1, key).bind(2, Int64(limits.keptPerKey))
         var peers: [[UInt8]] = []
         while try surplus.step() {
             peers.append(surplus.array(0))
@@ -116,7 +116,8 @@ extension RecordWriter {
         }
         surplus.reset()
         for peer in peers {
-            try connection.statement("DELETE FROM provider WHERE key = ?1 AND peer = ?2").bind(1, key).bind(2, peer).run()
+            try connection.statement("DELETE FROM provider WHERE key = ?1 AND peer = ?2").bind(1, key).bind(2, peer)
+                .run()
         }
     }
 
@@ -129,9 +130,13 @@ extension RecordWriter {
             try replaceHoldings(with: reader.countHoldings())
         }
         while limits.exceeded(kind, by: try reader.holdings()[kind, isOwn: false]) {
-            guard try removeSoonest(kind, expiringBy: Instant(milliseconds: .max), limit: Self.stepRows, while: {
-                limits.exceeded(kind, by: $0)
-            }) > 0 else { return }
+            guard
+                try removeSoonest(
+                    kind, expiringBy: Instant(milliseconds: .max), limit: Self.stepRows,
+                    while: {
+                        limits.exceeded(kind, by: $0)
+                    }) > 0
+            else { return }
         }
     }
 

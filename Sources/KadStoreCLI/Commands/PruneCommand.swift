@@ -5,7 +5,7 @@ import Kademlia
 struct PruneCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune",
-        abstract: "Forget peers by rules, and old candidates and tombstones.",
+        abstract: "Forget peers by rules, old candidates and tombstones, and what has expired.",
         discussion: """
             Peers that meet all the conditions go; without any condition none do. Contacts of a k-bucket and of its \
             replacement cache stay in any case. A peer that had failed leaves a tombstone, so that gossip does not \
@@ -18,10 +18,10 @@ struct PruneCommand: AsyncParsableCommand {
               kadstore prune --failing 10 --not-seen-since 7d
               kadstore prune --keep 100000
               kadstore prune --source file:crawl.ndjson --unroutable
-              kadstore prune --candidates 30d --tombstones 60d
+              kadstore prune --candidates 30d --tombstones 60d --expired
 
             JSON: {version, path: text, isDryRun, peers: {examined, pruned, contactsKept, tombstonesLeft, damaged}, \
-            candidatesPruned, tombstonesPruned}
+            candidatesPruned, tombstonesPruned, valuesPruned, providersPruned}
             """)
 
     @OptionGroup(title: "Which peers") var filter: FilterOptions
@@ -49,6 +49,9 @@ struct PruneCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Tombstones that were left before.", valueName: "when"))
     var tombstones: Moment?
+
+    @Flag(help: "Values and providers that are kept for the network and have expired.")
+    var expired = false
 
     @Flag(help: "Count what would go, and change nothing.")
     var dryRun = false
@@ -86,8 +89,10 @@ struct PruneCommand: AsyncParsableCommand {
         rules.keep = keep
         rules.candidatesNotSeenSince = candidates?.instant(now: now)
         rules.tombstonesBefore = tombstones?.instant(now: now)
+        if expired { rules.expiredBy = now }
         guard !rules.isEmpty else {
-            throw CommandError.usage("say what may go: a condition on peers, --keep, --candidates or --tombstones.")
+            throw CommandError.usage(
+                "say what may go: a condition on peers, --keep, --candidates, --tombstones or --expired.")
         }
         return rules
     }
@@ -114,6 +119,10 @@ struct PruneCommand: AsyncParsableCommand {
         var gone = [terminal.count(report.peers, "peer")]
         if candidates != nil { gone.append(terminal.count(report.candidates, "candidate")) }
         if tombstones != nil { gone.append(terminal.count(report.tombstones, "tombstone")) }
+        if expired {
+            gone.append(terminal.count(report.expired.values, "value"))
+            gone.append(terminal.count(report.expired.providers, "provider"))
+        }
         var notes: [String] = []
         if report.contactsKept > 0 {
             notes.append("\(terminal.count(report.contactsKept, "contact")) of k-buckets kept")
@@ -133,6 +142,7 @@ struct PruneCommand: AsyncParsableCommand {
                 "damaged": .int(report.damaged),
             ]),
             "candidatesPruned": .int(report.candidates), "tombstonesPruned": .int(report.tombstones),
+            "valuesPruned": .int(report.expired.values), "providersPruned": .int(report.expired.providers),
         ])
     }
 }

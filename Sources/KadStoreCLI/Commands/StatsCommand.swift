@@ -14,13 +14,16 @@ struct StatsCommand: AsyncParsableCommand {
             JSON: {version, path: text, network: {name: text, scope: "public" or "private", keyDerivation: text, \
             keyBits}, createdAtMs, peerCap, peers, answered, unverified, failing, backedOff, openBreakers, \
             heldFailures, addresses, peersWithoutAddress, candidates, tombstones, identities, contacts, replacements, \
-            firstSeenMs or null, lastSeenMs or null, lastOkMs or null, rttUs: {count, p10, p50, p90, p99} or null, \
+            values: kept, providers: kept, crawls, latestCrawl: crawl or null, firstSeenMs or null, lastSeenMs or null, lastOkMs or null, rttUs: {count, p10, p50, p90, p99} or null, \
             failures: [{class: text, count}], sources: [named], agents: [named], protocolSets: [named], onlineMs, \
             lookups: {count, queries, answers, failures, timeouts, skipped, ends: [{reason: text, count}], recent: \
             {count, durationMs: spread or null, queries: spread or null, timeouts: spread or null, hops: spread or \
             null} (the last 1,024)}, fileBytes, logBytes, bytesPerPeer: number or null, schema}
             named = {name: text, count} (the 10 most frequent)
             spread = {p50, p90, p99}
+            kept = {count, bytes, own} (own: how many were published here)
+            crawl = {startedAtMs, endedAtMs or null, state: "running" or "complete" or "stopped", visited, answered, \
+            failed, leftOut}
             """)
 
     @OptionGroup var output: OutputOptions
@@ -65,7 +68,11 @@ struct StatsCommand: AsyncParsableCommand {
             "peersWithoutAddress": .int(statistics.peersWithoutAddress),
             "candidates": .int(statistics.candidates), "tombstones": .int(statistics.tombstones),
             "identities": .int(statistics.identities), "contacts": .int(statistics.contacts),
-            "replacements": .int(statistics.replacements), "firstSeenMs": .optional(statistics.firstSeen?.milliseconds),
+            "replacements": .int(statistics.replacements),
+            "values": json(statistics.holdings.values, own: statistics.holdings.ownValues),
+            "providers": json(statistics.holdings.providers, own: statistics.holdings.ownProviders),
+            "crawls": .int(statistics.crawls.count), "latestCrawl": statistics.crawls.first.map(json) ?? .null,
+            "firstSeenMs": .optional(statistics.firstSeen?.milliseconds),
             "lastSeenMs": .optional(statistics.lastSeen?.milliseconds),
             "lastOkMs": .optional(statistics.lastOK?.milliseconds), "rttUs": rtt ?? .null,
             "failures": named(statistics.failures, "class"), "sources": named(statistics.sources),
@@ -73,6 +80,19 @@ struct StatsCommand: AsyncParsableCommand {
             "onlineMs": .int(statistics.onlineMilliseconds), "lookups": json(statistics.lookups),
             "fileBytes": .int(statistics.fileBytes), "logBytes": .int(statistics.logBytes),
             "bytesPerPeer": statistics.bytesPerPeer.map(JSON.double) ?? .null, "schema": .int(statistics.schema),
+        ])
+    }
+
+    private static func json(_ others: Holdings.Amount, own: Holdings.Amount) -> JSON {
+        let sum = others + own
+        return .object(["count": .int(sum.count), "bytes": .int(sum.bytes), "own": .int(own.count)])
+    }
+
+    private static func json(_ crawl: Crawl) -> JSON {
+        .object([
+            "startedAtMs": .int(crawl.startedAt.milliseconds), "endedAtMs": .optional(crawl.endedAt?.milliseconds),
+            "state": .string(crawl.state.rawValue), "visited": .int(crawl.visited), "answered": .int(crawl.answered),
+            "failed": .int(crawl.failed), "leftOut": .int(crawl.leftOut),
         ])
     }
 

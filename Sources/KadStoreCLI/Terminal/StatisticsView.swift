@@ -26,6 +26,8 @@ struct StatisticsView {
                     "\(terminal.count(statistics.identities)) with \(terminal.count(statistics.contacts, "contact")), "
                         + "\(terminal.count(statistics.replacements)) waiting"))
         }
+        lines += kept(statistics.holdings)
+        if let crawl = statistics.crawls.first { lines.append(field("crawl", text(crawl))) }
         if let first = statistics.firstSeen { lines.append(field("first seen", date(first))) }
         if let last = statistics.lastSeen { lines.append(field("last seen", date(last))) }
         if let answer = statistics.lastOK { lines.append(field("last answer", date(answer))) }
@@ -67,6 +69,29 @@ struct StatisticsView {
             lines.append(field("held back", terminal.count(statistics.heldFailures, "failure") + " not yet counted"))
         }
         return lines
+    }
+
+    /// What is kept for the network, and what was published here.
+    private func kept(_ holdings: Holdings) -> [String] {
+        func line(_ name: String, _ others: Holdings.Amount, _ own: Holdings.Amount) -> [String] {
+            let sum = others + own
+            guard sum.count > 0 else { return [] }
+            var text = "\(terminal.count(Int(clamping: sum.count))), \(terminal.bytes(sum.bytes))"
+            if own.count > 0 { text += "; \(terminal.count(Int(clamping: own.count))) published here" }
+            return [field(name, text)]
+        }
+        return line("values", holdings.values, holdings.ownValues)
+            + line("providers", holdings.providers, holdings.ownProviders)
+    }
+
+    private func text(_ crawl: Crawl) -> String {
+        var text = "\(terminal.count(crawl.visited, "peer")) visited, \(terminal.count(crawl.answered)) answered; "
+        switch crawl.state {
+        case .running: text += "not ended, begun \(date(crawl.startedAt))"
+        case .complete: text += "complete \(date(crawl.endedAt ?? crawl.startedAt))"
+        case .stopped: text += "stopped \(date(crawl.endedAt ?? crawl.startedAt))"
+        }
+        return text
     }
 
     private func addresses(_ statistics: Statistics) -> String {

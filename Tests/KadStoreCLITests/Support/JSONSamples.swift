@@ -102,7 +102,7 @@ enum JSONSamples {
         "put": [asking("/test/x", "a", "--accept", "test")],
         "prune": [
             Run("--never-answered", "--dry-run"), Run("--failing", "1", "--candidates", "0s", "--tombstones", "0s"),
-            Run("--db", "damaged.db", "--standing", "failing"),
+            Run("--expired"), Run("--db", "damaged.db", "--standing", "failing"),
         ],
         "restore": [Run("--force", "empty.db"), Run("--db", "new.db", "old.db")],
         "simulate": [
@@ -281,6 +281,7 @@ enum JSONSamples {
                 LookupSummary(
                     finishedAt: now, reason: .complete, milliseconds: 900, queries: 30, answers: 28, failures: 2,
                     timeouts: 1, skipped: 3, hops: 4)))
+        try await Samples.addValues(store, peers[0])
         try await store.close()
     }
 }

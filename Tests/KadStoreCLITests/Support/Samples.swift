@@ -104,7 +104,27 @@ enum Samples {
         }
         try store.record(.online(from: now.advanced(byMilliseconds: -2 * hour), to: now))
         try store.record(.candidateHeard(address(77), source: nil, at: now))
+        try await addValues(store, peers[0])
         try await store.close()
+    }
+
+    /// Two values, one of them our own, a provider, and a crawl that has ended.
+    static func addValues(_ store: Store, _ peer: Peer) async throws {
+        let now = Instant.systemClock()
+        let later = now.advanced(byMilliseconds: hour)
+        for number in 0..<2 {
+            let key = Array("/sample/\(number)".utf8)
+            try store.record(
+                .valueStored(
+                    StoredValue(key: key, value: [1, 2, 3], receivedAt: now, expiresAt: later, isOwn: number == 0)))
+        }
+        try store.record(
+            .providerStored(
+                StoredProvider(
+                    key: [18, 32], peer: peer, addresses: [address(1)], receivedAt: now, expiresAt: later)))
+        let crawl = try await store.beginCrawl(at: now).crawl.number
+        try store.record(.visited(peer.key, .answered, at: now, crawl: crawl))
+        try await store.endCrawl(crawl, isComplete: true, at: now)
     }
 
     /// A store whose peers and sources have names that a page must not obey.

@@ -17,6 +17,8 @@ import Multiformats
 ///     totals     {"lookupTotals":<reason>,"lookups":…,"durationMs":…,"queries":…,"answers":…,…}
 ///     footer     {"end":{"peers":…,"candidates":…,"tombstones":…,"identities":…,"buckets":…,"held":…,…},"sha256":<hex>}
 ///
+/// Values, providers and crawls are of no export: what somebody published or keeps is no part of a list of peers.
+///
 /// Schema 1 had neither of held, witnesses, session, lookup and totals, nor a tombstone's class (timeout where there is none).
 ///
 /// Instants are Unix milliseconds, round-trip times microseconds. What is absent is nothing: no stamp, zero, no text. An id

@@ -19,33 +19,52 @@ extension Checker {
         try checkHoldings()
     }
 
+    /// In pages, as table peer: it may have a million rows, and a long read keeps the log from being emptied.
     private mutating func checkProviders() throws {
-        let providers = try connection.statement("SELECT peer, id, addresses, length(key), is_own FROM provider")
-        defer { providers.reset() }
-        while try providers.step() {
-            let bytes = providers.bytes(0)
-            guard bytes.count == reader.width, let peer = Key(bytes: bytes) else {
-                report.note("provider", "a provider's key of \(bytes.count) bytes, not \(reader.width)")
-                continue
+        var last: (key: [UInt8], peer: [UInt8]) = ([], [])
+        while try checkProviders(after: &last) {}
+    }
+
+    /// - Returns: whether there may be more.
+    private mutating func checkProviders(after last: inout (key: [UInt8], peer: [UInt8])) throws -> Bool {
+        let page = try connection.statement(
+            """
+            SELECT key, peer, id, addresses FROM provider WHERE (key, peer) > (?1, ?2) ORDER BY key, peer LIMIT ?3
+            """)
+        defer { page.reset() }
+        page.bind(1, last.key).bind(2, last.peer).bind(3, Self.pageRows)
+        var rows: Int64 = 0
+        while try page.step() {
+            rows += 1
+            last = (page.array(0), page.array(1))
+            checkProvider(page, keyBytes: last.key.count)
+        }
+        return rows == Self.pageRows
+    }
+
+    private mutating func checkProvider(_ row: Statement, keyBytes: Int) {
+        let bytes = row.bytes(1)
+        guard bytes.count == reader.width, let peer = Key(bytes: bytes) else {
+            report.note("provider", "a provider's key of \(bytes.count) bytes, not \(reader.width)")
+            return
+        }
+        if let id = PeerID(row.array(2)) {
+            if report.isFull, (try? reader.network.key(of: id)) != peer {
+                report.note("provider", peer, "its key is not the key of its id")
             }
-            if let id = PeerID(providers.array(1)) {
-                if report.isFull, (try? reader.network.key(of: id)) != peer {
-                    report.note("provider", peer, "its key is not the key of its id")
-                }
-            } else {
-                report.note("provider", peer, "an id of \(providers.bytes(1).count) bytes")
+        } else {
+            report.note("provider", peer, "an id of \(row.bytes(2).count) bytes")
+        }
+        // Times stand in the row: to decode the addresses, any will do.
+        if let addresses = RecordReader.addresses(row.array(3), at: Instant(milliseconds: 0)) {
+            if addresses.count > StoredProvider.maximumAddresses {
+                report.note("provider", peer, "\(addresses.count) addresses")
             }
-            // Times stand in the row: to decode the addresses, any will do.
-            if let addresses = RecordReader.addresses(providers.array(2), at: Instant(milliseconds: 0)) {
-                if addresses.count > StoredProvider.maximumAddresses {
-                    report.note("provider", peer, "\(addresses.count) addresses")
-                }
-            } else {
-                report.note("provider", peer, "its addresses cannot be read")
-            }
-            if !(1...Int64(StoredValue.maximumKeyBytes)).contains(providers.int64(3)) {
-                report.note("provider", peer, "of a key of \(providers.int64(3)) bytes")
-            }
+        } else {
+            report.note("provider", peer, "its addresses cannot be read")
+        }
+        if !(1...StoredValue.maximumKeyBytes).contains(keyBytes) {
+            report.note("provider", peer, "of a key of \(keyBytes) bytes")
         }
     }
 

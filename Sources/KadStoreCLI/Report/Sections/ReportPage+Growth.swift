@@ -15,13 +15,19 @@ extension ReportPage {
             statistics.bytesPerPeer.map {
                 ", \(numbers.mark("bytesPerPeer", FixedPoint.text($0, digits: 0))) bytes a peer"
             } ?? .empty
+        let values = statistics.holdings.values + statistics.holdings.ownValues
+        let providers = statistics.holdings.providers + statistics.holdings.ownProviders
         return Section(
             id: "growth", title: "Growth",
             lead: """
                 The file has \(numbers.mark("fileBytes", page.bytes(statistics.fileBytes)))\(perPeer), its log \
                 \(numbers.mark("logBytes", page.bytes(statistics.logBytes))). A running node keeps at most \
                 \(numbers.count("peerCap", store.peerCap)) peers; \(numbers.count("tombstones", statistics.tombstones)) \
-                were dropped and are remembered for it.
+                were dropped and are remembered for it. For the network it keeps \
+                \(numbers.count("values.count", values.count)) values \
+                (\(numbers.mark("values.bytes", page.bytes(values.bytes)))) and \
+                \(numbers.count("providers.count", providers.count)) providers \
+                (\(numbers.mark("providers.bytes", page.bytes(providers.bytes)))).
                 """,
             body: "<div class=\"grid\">\(body)</div>")
     }
