@@ -6,135 +6,141 @@ import Testing
 import Glibc
 #endif
 
-@Suite("kadstore node", .serialized)
-struct NodeCommandTests {
-    /// How many peers a store has, read beside the node that writes it.
-    private func peers(_ nodes: Nodes, _ database: String) throws -> Int {
-        let result = try nodes.run("stats", "--db", database, "--json")
-        #expect(result.status == 0, "\(result.messages)")
-        return try result.json()["peers"] as? Int ?? 0
-    }
-
-    @Test(
-        "creates store and key, tells where it listens, and ends cleanly when it is told to",
-        arguments: [SIGTERM, SIGINT])
-    func life(signal: Int32) throws {
-        let nodes = Nodes()
-        let first = try nodes.start("a.db")
-        let key = nodes.scratch.path("a.db.identity")
-        let attributes = try FileManager.default.attributesOfItem(atPath: key)
-        #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
-        #expect(first.address.hasPrefix("/ip4/127.0.0.1/tcp/") && first.address.hasSuffix("/p2p/\(first.id)"))
-        #expect(try Nodes.event("ready", of: first.process) != nil)
-        // Others work on the store meanwhile.
-        #expect(try nodes.run("check", "--full", "--db", "a.db").status == 0)
-        let result = try nodes.stop(first, by: signal)
-        #expect(result.status == 0 && !result.isSignalled, "\(result.messages)")
-        #expect(result.messages.contains("Created a.db: network libp2p, private scope."))
-        #expect(result.messages.contains("node stopped"))
-        #expect(try Nodes.event("stopped", of: first.process) != nil)
-
-        let again = try nodes.start("a.db")
-        #expect(again.id == first.id)
-        let end = try nodes.stop(again)
-        #expect(end.status == 0 && !end.messages.contains("Created"), "\(end.messages)")
-        // With another's key it says that the table is not its own.
-        let other = try nodes.start("a.db", "--identity", "other.key")
-        #expect(other.id != first.id)
-        #expect(try nodes.stop(other).messages.contains("its table begins empty"))
-    }
-
-    @Test("prints one line with its id and addresses")
-    func line() throws {
-        let scratch = Scratch()
-        let process = try Command.start(
-            ["node", "--db", "a.db", "--scope", "private", "--listen", "/ip4/127.0.0.1/tcp/0"], folder: scratch.folder)
-        while try !process.output.contains("\n"), process.isRunning { usleep(20_000) }
-        kill(process.identifier, SIGTERM)
-        let result = try process.wait()
-        #expect(result.status == 0, "\(result.messages)")
-        let words = try #require(result.lines.first).split(separator: " ")
-        #expect(result.lines.count == 1 && words.count == 2 && words[1].hasSuffix("/p2p/\(words[0])"))
-    }
-
-    @Test("is warm after it was killed: without bootstrap it knows those whom it had met, and finds them")
-    func warm() throws {
-        let nodes = Nodes()
-        let network = try nodes.network(4)
-        let victim = try nodes.start("victim.db", bootstrap: [network[0]])
-        _ = try Nodes.event("ready", of: victim.process)
-        // What it has learnt is committed within a second.
-        while try peers(nodes, "victim.db") < 4 { usleep(50_000) }
-        let end = try nodes.stop(victim, by: SIGKILL)
-        #expect(end.isSignalled)
-        #expect(try nodes.run("check", "--full", "--db", "victim.db").status == 0)
-
-        let again = try nodes.start("victim.db")
-        #expect(again.id == victim.id)
-        let ready = try #require(try Nodes.event("ready", of: again.process))
-        #expect((ready["contacts"] as? Int).map { $0 >= 4 } == true, "\(ready)")
-        // Those of before have answered anew.
-        let found = try nodes.run("lookup", network[3].id, "--db", "victim.db", "--json")
-        #expect(found.status == 0, "\(found.messages)")
-        let ids = Set((try found.json()["peers"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? String })
-        #expect(ids.isSuperset(of: network.map(\.id)))
-        #expect(try nodes.stop(again).status == 0)
-    }
-
-    @Test("serves its metrics, and says where")
-    func metrics() throws {
-        let nodes = Nodes()
-        let first = try nodes.start("a.db")
-        let second = try nodes.start("b.db", bootstrap: [first], "--metrics", "0")
-        let url = try #require(second.metrics)
-        #expect(url.hasPrefix("http://127.0.0.1:") && url.hasSuffix("/metrics"))
-        _ = try Nodes.event("ready", of: second.process)
-        var samples = try WebPage.metrics(url)
-        while samples["kadstore_calls_total{outcome=\"answered\"}"] ?? 0 < 1 || samples["kadstore_table_contacts"] != 1
-        {
-            usleep(50_000)
-            samples = try WebPage.metrics(url)
+extension LoopbackTests {
+    @Suite("kadstore node")
+    struct NodeCommandTests {
+        /// How many peers a store has, read beside the node that writes it.
+        private func peers(_ nodes: Nodes, _ database: String) async throws -> Int {
+            let result = try await nodes.run("stats", "--db", database, "--json")
+            #expect(result.status == 0, "\(result.messages)")
+            return try result.json()["peers"] as? Int ?? 0
         }
-        let answered = try #require(samples["kadstore_calls_total{outcome=\"answered\"}"])
-        #expect(samples["kadstore_call_duration_seconds_count"].map { $0 >= answered } == true)
-        #expect(samples["metrics_refused_total"] == 0)
-        #expect(try WebPage.text(url.replacing("/metrics", with: "/healthz")) == "ok\n")
-        #expect(try nodes.stop(second).status == 0)
-        #expect(throws: WebPage.Fault.self) { try WebPage.text(url) }
-    }
 
-    @Test("logs JSON lines on request, and nothing below its level")
-    func logs() throws {
-        let nodes = Nodes()
-        let node = try nodes.start("a.db", "--log-format", "json", "--log-level", "debug")
-        let result = try nodes.stop(node)
-        let lines = result.messages.split(separator: "\n").filter { $0.hasPrefix("{") }
-        #expect(lines.count >= 2)
-        for line in lines { #expect(try JSONValue(line)["level"] != nil) }
-        let quiet = try nodes.start("a.db", "--log-level", "error")
-        #expect(try nodes.stop(quiet).messages == "")
-    }
+        @Test(
+            "creates store and key, tells where it listens, and ends cleanly when it is told to",
+            arguments: [SIGTERM, SIGINT])
+        func life(signal: Int32) async throws {
+            let nodes = Nodes()
+            let first = try await nodes.start("a.db")
+            let key = nodes.scratch.path("a.db.identity")
+            let attributes = try FileManager.default.attributesOfItem(atPath: key)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+            #expect(first.address.hasPrefix("/ip4/127.0.0.1/tcp/") && first.address.hasSuffix("/p2p/\(first.id)"))
+            #expect(try await Nodes.event("ready", of: first.process) != nil)
+            // Others work on the store meanwhile.
+            #expect(try await nodes.run("check", "--full", "--db", "a.db").status == 0)
+            let result = try await nodes.stop(first, by: signal)
+            #expect(result.status == 0 && !result.isSignalled, "\(result.messages)")
+            #expect(result.messages.contains("Created a.db: network libp2p, private scope."))
+            #expect(result.messages.contains("node stopped"))
+            #expect(try await Nodes.event("stopped", of: first.process) != nil)
 
-    @Test("refuses what it cannot do, and says why")
-    func refusals() throws {
-        let nodes = Nodes()
-        let node = try nodes.start("a.db")
-        let port = node.address.split(separator: "/")[3]
-        func expect(_ status: Int32, _ text: String, _ arguments: String..., line: Int = #line) throws {
-            let result = try Command.run(["node"] + arguments, folder: nodes.scratch.folder)
-            #expect(result.status == status, "line \(line): \(result.messages)")
-            #expect(result.messages.contains(text), "line \(line): \(result.messages)")
+            let again = try await nodes.start("a.db")
+            #expect(again.id == first.id)
+            let end = try await nodes.stop(again)
+            #expect(end.status == 0 && !end.messages.contains("Created"), "\(end.messages)")
+            // With another's key it says that the table is not its own.
+            let other = try await nodes.start("a.db", "--identity", "other.key")
+            #expect(other.id != first.id)
+            #expect(try await nodes.stop(other).messages.contains("its table begins empty"))
         }
-        let new = ["--db", "b.db", "--scope", "private"]
-        try expect(73, "\(port)", new[0], new[1], new[2], new[3], "--listen", "/ip4/127.0.0.1/tcp/\(port)")
-        try expect(64, "bootstrap", "--db", "b.db", "--bootstrap", "/ip4/127.0.0.1/tcp/1")
-        try expect(64, "--metrics", "--db", "b.db", "--metrics", "x")
-        try expect(64, "pk", "--db", "b.db", "--accept", "pk")
-        try expect(78, "private", "--db", "a.db", "--scope", "public", "--listen", "/ip4/127.0.0.1/tcp/0")
-        try Data("rubbish".utf8).write(to: URL(fileURLWithPath: nodes.scratch.path("bad.key")))
-        try expect(
-            65, "bad.key", "--db", "b.db", "--identity", "bad.key", "--listen", "/ip4/127.0.0.1/tcp/0")
-        #expect(try nodes.run("init", "--db", "m.db", "--network", "mainline").status == 0)
-        try expect(78, "mainline", "--db", "m.db", "--listen", "/ip4/127.0.0.1/tcp/0")
+
+        @Test("prints one line with its id and addresses")
+        func line() async throws {
+            let scratch = Scratch()
+            let process = try Command.start(
+                ["node", "--db", "a.db", "--scope", "private", "--listen", "/ip4/127.0.0.1/tcp/0"],
+                folder: scratch.folder)
+            while try !process.output.contains("\n"), process.isRunning { try await Nodes.pause() }
+            kill(process.identifier, SIGTERM)
+            let result = try await Nodes.waiting(for: process)
+            #expect(result.status == 0, "\(result.messages)")
+            let words = try #require(result.lines.first).split(separator: " ")
+            #expect(result.lines.count == 1 && words.count == 2 && words[1].hasSuffix("/p2p/\(words[0])"))
+        }
+
+        @Test("is warm after it was killed: without bootstrap it knows those whom it had met, and finds them")
+        func warm() async throws {
+            let nodes = Nodes()
+            let network = try await nodes.network(4)
+            let victim = try await nodes.start("victim.db", bootstrap: [network[0]])
+            _ = try await Nodes.event("ready", of: victim.process)
+            // What it has learnt is committed within a second.
+            while try await peers(nodes, "victim.db") < 4 { try await Task.sleep(for: .milliseconds(50)) }
+            let end = try await nodes.stop(victim, by: SIGKILL)
+            #expect(end.isSignalled)
+            #expect(try await nodes.run("check", "--full", "--db", "victim.db").status == 0)
+
+            let again = try await nodes.start("victim.db")
+            #expect(again.id == victim.id)
+            let ready = try #require(try await Nodes.event("ready", of: again.process))
+            #expect(ready["contacts"]?.integer.map { $0 >= 4 } == true, "\(ready)")
+            // Those of before have answered anew.
+            let found = try await nodes.run("lookup", network[3].id, "--db", "victim.db", "--json")
+            #expect(found.status == 0, "\(found.messages)")
+            let ids = Set((try found.json()["peers"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? String })
+            #expect(ids.isSuperset(of: network.map(\.id)))
+            #expect(try await nodes.stop(again).status == 0)
+        }
+
+        @Test("serves its metrics, and says where")
+        func metrics() async throws {
+            let nodes = Nodes()
+            let first = try await nodes.start("a.db")
+            let second = try await nodes.start("b.db", bootstrap: [first], "--metrics", "0")
+            let url = try #require(second.metrics)
+            #expect(url.hasPrefix("http://127.0.0.1:") && url.hasSuffix("/metrics"))
+            _ = try await Nodes.event("ready", of: second.process)
+            var samples = try WebPage.metrics(url)
+            while samples["kadstore_calls_total{outcome=\"answered\"}"] ?? 0 < 1
+                || samples["kadstore_table_contacts"] != 1
+            {
+                try await Task.sleep(for: .milliseconds(50))
+                samples = try WebPage.metrics(url)
+            }
+            let answered = try #require(samples["kadstore_calls_total{outcome=\"answered\"}"])
+            #expect(samples["kadstore_call_duration_seconds_count"].map { $0 >= answered } == true)
+            #expect(samples["metrics_refused_total"] == 0)
+            #expect(try WebPage.text(url.replacing("/metrics", with: "/healthz")) == "ok\n")
+            #expect(try await nodes.stop(second).status == 0)
+            #expect(throws: WebPage.Fault.self) { try WebPage.text(url) }
+        }
+
+        @Test("logs JSON lines on request, and nothing below its level")
+        func logs() async throws {
+            let nodes = Nodes()
+            let node = try await nodes.start("a.db", "--log-format", "json", "--log-level", "debug")
+            let result = try await nodes.stop(node)
+            let lines = result.messages.split(separator: "\n").filter { $0.hasPrefix("{") }
+            #expect(lines.count >= 2)
+            for line in lines { #expect(try JSONValue(line)["level"] != nil) }
+            let quiet = try await nodes.start("a.db", "--log-level", "error")
+            #expect(try await nodes.stop(quiet).messages == "")
+        }
+
+        @Test("refuses what it cannot do, and says why")
+        func refusals() async throws {
+            let nodes = Nodes()
+            let node = try await nodes.start("a.db")
+            let port = node.address.split(separator: "/")[3]
+            func expect(
+                _ status: Int32, _ text: String, _ arguments: String..., line: Int = #line
+            ) async throws {
+                let result = try await nodes.run(["node"] + arguments)
+                #expect(result.status == status, "line \(line): \(result.messages)")
+                #expect(result.messages.contains(text), "line \(line): \(result.messages)")
+            }
+            let new = ["--db", "b.db", "--scope", "private"]
+            try await expect(73, "\(port)", new[0], new[1], new[2], new[3], "--listen", "/ip4/127.0.0.1/tcp/\(port)")
+            try await expect(64, "bootstrap", "--db", "b.db", "--bootstrap", "/ip4/127.0.0.1/tcp/1")
+            try await expect(64, "--metrics", "--db", "b.db", "--metrics", "x")
+            try await expect(64, "pk", "--db", "b.db", "--accept", "pk")
+            try await expect(78, "private", "--db", "a.db", "--scope", "public", "--listen", "/ip4/127.0.0.1/tcp/0")
+            try Data("rubbish".utf8).write(to: URL(fileURLWithPath: nodes.scratch.path("bad.key")))
+            try await expect(
+                65, "bad.key", "--db", "b.db", "--identity", "bad.key", "--listen", "/ip4/127.0.0.1/tcp/0")
+            #expect(try await nodes.run("init", "--db", "m.db", "--network", "mainline").status == 0)
+            try await expect(78, "mainline", "--db", "m.db", "--listen", "/ip4/127.0.0.1/tcp/0")
+        }
     }
 }

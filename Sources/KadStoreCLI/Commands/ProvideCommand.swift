@@ -10,12 +10,12 @@ struct ProvideCommand: AsyncParsableCommand {
         abstract: "Tell the peers nearest to a key that this store's node provides it.",
         discussion: """
             KEY is a CID, 0x and hexadecimal digits, or any text as it is. What is announced is the node whose key lies \
-            beside the store (or is named by --identity); that it provides the key is kept in the store, and the node \
-            tells it again before peers forget it. When nobody takes it the exit status is 1.
+            beside the store (or is named by --identity); that it provides the key is kept in the store, and a node that \
+            is started on it tells it again before peers forget it. When nobody takes it the exit status is 1.
 
             EXAMPLES:
               kadstore provide bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi --address /ip4/203.0.113.7/tcp/4001
-              kadstore provide QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR --json
+              kadstore provide QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR --address /dns4/example.org/tcp/4001 --json
 
             JSON: {version, key: contentKey, peer: text, accepted: [text (ids of peers)], failed: [{id: text, class: \
             text}], elapsedMs}
@@ -27,7 +27,7 @@ struct ProvideCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where the node can be reached; may be repeated. Without it, peers tell where they know it to be.",
+            "Where the node can be reached; may be repeated. Peers keep no provider that cannot be reached.",
             valueName: "address"))
     var address: [AddressArgument] = []
 
@@ -35,6 +35,10 @@ struct ProvideCommand: AsyncParsableCommand {
     @OptionGroup var client: ClientOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var database: DatabaseOptions
+
+    func validate() throws {
+        guard !address.isEmpty else { throw ValidationError("Say where the node can be reached: --address.") }
+    }
 
     func run() async throws {
         let key = try ContentKey.content(self.key)

@@ -11,7 +11,7 @@ struct PutCommand: AsyncParsableCommand {
         discussion: """
             VALUE is text, @FILE for what a file holds, or - for standard input. The value must prove itself: under /pk \
             stands a public key, under /ipns a signed record; other namespaces need --accept, here and at the peers. It \
-            is also kept in the store as one's own, and a node that runs on it puts it again before peers forget it.
+            is also kept in the store as one's own, and a node that is started on it puts it again before peers forget it.
 
             When nobody takes it the exit status is 1; when the time is over before all were asked, 3.
 

@@ -64,7 +64,7 @@ enum Command {
     }
 
     /// A command that runs.
-    final class Running {
+    final class Running: @unchecked Sendable {
         private let scratch = Scratch()
         private let process = Process()
         private let names: [String]

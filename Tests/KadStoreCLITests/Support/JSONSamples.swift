@@ -20,7 +20,7 @@ enum JSONSamples {
         /// What happens to `peers.db` while it runs.
         var meanwhile: (@Sendable (_ path: String) async throws -> Void)?
         /// Starts the nodes that it asks; gives more arguments.
-        var asking: (@Sendable (Nodes) throws -> [String])?
+        var asking: (@Sendable (Nodes) async throws -> [String])?
         /// Whether it goes on until it is told to end, once it has said that it is ready.
         var isNode = false
 
@@ -57,8 +57,8 @@ enum JSONSamples {
         "crawl": [
             asking { nodes, more in
                 // One that is gone, and whom the others know.
-                let gone = try nodes.start("gone.db", bootstrap: [])
-                try nodes.stop(gone, by: SIGKILL)
+                let gone = try await nodes.start("gone.db", bootstrap: [])
+                try await nodes.stop(gone, by: SIGKILL)
                 return more + [gone.address]
             }
         ],
@@ -87,17 +87,17 @@ enum JSONSamples {
             Run("--db", "old.db", "--dry-run"), Run("--db", "old.db"), Run("--db", "old.db"),
         ],
         "lookup": [
-            asking("x"), asking("12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf"),
-            Run("x", "--db", "none-known.db", status: [1]),
+            asking("hello"), asking("12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf"),
+            Run("hello", "--db", "none-known.db", status: [1]),
         ],
         "nearest": [Run("x"), Run("x", "--answered", "--count", "3"), Run("0x3f"), Run(peer(5))],
         "node": [nodeRun],
         "peers": [Run(), Run(peer(0)), Run(peer(3)), Run("--limit", "2"), Run("--db", "empty.db")],
         "provide": [
-            asking("x") { nodes, more in more + ["--identity", nodes.scratch.path("1.db.identity")] }
+            asking("hello") { nodes, more in more + identity(nodes) }
         ],
         "providers": [
-            asking("x", before: provide)
+            asking("hello", before: provide)
         ],
         "put": [asking("/test/x", "a", "--accept", "test")],
         "prune": [
@@ -120,34 +120,38 @@ enum JSONSamples {
     ]
 
     /// Two nodes, one of which takes values of its own namespace.
-    @Sendable private static func network(_ nodes: Nodes) throws -> [String] {
-        let first = try nodes.start("0.db")
-        let second = try nodes.start("1.db", bootstrap: [first], accepting: nil)
-        _ = try Nodes.event("ready", of: second.process)
-        #expect(try nodes.run("init", "--db", "net.db", "--scope", "private").status == 0)
+    @Sendable private static func network(_ nodes: Nodes) async throws -> [String] {
+        let first = try await nodes.start("0.db")
+        let second = try await nodes.start("1.db", bootstrap: [first], accepting: nil)
+        _ = try await Nodes.event("ready", of: second.process)
+        #expect(try await nodes.run("init", "--db", "net.db", "--scope", "private").status == 0)
         return ["--db", nodes.scratch.path("net.db"), "--log-level", "debug", "--bootstrap", first.address]
     }
 
     private static func asking(
         _ arguments: String..., status: Set<Int32> = [0],
-        before: @escaping @Sendable (Nodes, _ more: [String]) throws -> [String] = { $1 }
+        before: @escaping @Sendable (Nodes, _ more: [String]) async throws -> [String] = { $1 }
     ) -> Run {
         var run = Run()
         run.arguments = arguments
         run.status = status
-        run.asking = { nodes in try before(nodes, try network(nodes)) }
+        run.asking = { nodes in try await before(nodes, try await network(nodes)) }
         return run
     }
 
-    @Sendable private static func put(_ nodes: Nodes, _ more: [String]) throws -> [String] {
-        #expect(try Command.run(["put", "/test/x", "a", "--accept", "test"] + more).status == 0)
+    @Sendable private static func put(_ nodes: Nodes, _ more: [String]) async throws -> [String] {
+        #expect(try await nodes.run(["put", "/test/x", "a", "--accept", "test"] + more).status == 0)
         return more
     }
 
-    @Sendable private static func provide(_ nodes: Nodes, _ more: [String]) throws -> [String] {
-        let identity = ["--identity", nodes.scratch.path("1.db.identity"), "--address", "/ip4/127.0.0.1/tcp/1"]
-        #expect(try Command.run(["provide", "x"] + identity + more).status == 0)
+    @Sendable private static func provide(_ nodes: Nodes, _ more: [String]) async throws -> [String] {
+        #expect(try await nodes.run(["provide", "hello"] + identity(nodes) + more).status == 0)
         return more
+    }
+
+    /// Of the second of two nodes.
+    private static func identity(_ nodes: Nodes) -> [String] {
+        ["--identity", nodes.scratch.path("1.db.identity"), "--address", "/ip4/127.0.0.1/tcp/1"]
     }
 
     private static let nodeRun: Run = {
@@ -171,20 +175,21 @@ enum JSONSamples {
     /// Runs one, from outside as a script does.
     static func result(_ command: String, _ run: Run, _ scratch: Scratch) async throws -> Command.Result {
         let nodes = Nodes()
-        let more = try run.asking?(nodes) ?? []
+        let more = try await run.asking?(nodes) ?? []
         let running = try Command.start([command, "--json"] + run.arguments + more, folder: scratch.folder)
         try await run.meanwhile?(scratch.path("peers.db"))
         if run.isNode {
-            _ = try Nodes.event("ready", of: running)
+            _ = try await Nodes.event("ready", of: running)
             kill(running.identifier, SIGTERM)
         }
-        return try running.wait()
+        return try await Nodes.waiting(for: running)
     }
 
     /// A node at work: peers answer and fail.
     @Sendable private static func work(_ path: String) async throws {
         let store = try await Store.open(path)
-        for round in 0..<15 {
+        // Longer than a watch that starts late on a busy machine looks on.
+        for round in 0..<60 {
             let now = Instant.systemClock()
             try store.record(.answered(store.peer(Samples.id(0)), address: nil, rtt: 1_000, at: now))
             try store.record(.failed(store.peer(Samples.id(3)), address: nil, round < 8 ? .timeout : .refused, at: now))

@@ -42,6 +42,16 @@ enum JSONValue: Decodable, Equatable {
         return members[name]
     }
 
+    var text: String? {
+        guard case .text(let value) = self else { return nil }
+        return value
+    }
+
+    var elements: [JSONValue] {
+        guard case .array(let values) = self else { return [] }
+        return values
+    }
+
     var integer: Int64? {
         guard case .integer(let value) = self else { return nil }
         return value

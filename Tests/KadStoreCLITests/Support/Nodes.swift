@@ -5,12 +5,13 @@ import Testing
 import Glibc
 #endif
 
-/// `kadstore node` processes on loopback, each with a store of its own.
-final class Nodes {
-    let scratch = Scratch()
+/// `kadstore node` processes on loopback, each with a store of its own. Whoever waits for them blocks no thread that other
+/// tests need.
+actor Nodes {
+    nonisolated let scratch = Scratch()
     private var running: [Node] = []
 
-    struct Node {
+    struct Node: Sendable {
         let process: Command.Running
         let database: String
         let id: String
@@ -29,7 +30,7 @@ final class Nodes {
     func start(
         _ database: String, bootstrap: [Node] = [], accepting namespace: String? = "test", _ more: String...,
         sourceLocation: SourceLocation = #_sourceLocation
-    ) throws -> Node {
+    ) async throws -> Node {
         let arguments = [
             "node", "--db", database, "--listen", "/ip4/127.0.0.1/tcp/0", "--scope", "private", "--json",
         ]
@@ -37,52 +38,62 @@ final class Nodes {
         let peers = bootstrap.isEmpty ? [] : ["--bootstrap"] + bootstrap.map(\.address)
         let process = try Command.start(arguments + accepted + peers + more, folder: scratch.folder)
         let event = try #require(
-            try Self.event("listening", of: process), "\(database) did not start", sourceLocation: sourceLocation)
+            try await Self.event("listening", of: process), "\(database) did not start", sourceLocation: sourceLocation)
         let node = Node(
-            process: process, database: database, id: try #require(event["peer"] as? String),
-            address: try #require((event["addresses"] as? [String])?.first), metrics: event["metrics"] as? String)
+            process: process, database: database, id: try #require(event["peer"]?.text),
+            address: try #require(event["addresses"]?.elements.first?.text), metrics: event["metrics"]?.text)
         running.append(node)
         return node
     }
 
     /// Waits until a process has told of an event; nil when it ended without.
-    static func event(_ name: String, of process: Command.Running) throws -> [String: Any]? {
+    static func event(_ name: String, of process: Command.Running) async throws -> JSONValue? {
         while true {
             let hasEnded = !process.isRunning
             for line in try process.output.split(separator: "\n") {
                 // The last line may not be whole yet.
-                guard let value = try? JSONSerialization.jsonObject(with: Data(line.utf8)),
-                    let event = value as? [String: Any], event["event"] as? String == name
-                else { continue }
+                guard let event = try? JSONValue(line), event["event"] == .text(name) else { continue }
                 return event
             }
             if hasEnded { return nil }
-            usleep(20_000)
+            try await pause()
         }
     }
 
     /// Several nodes that know each other by the first one.
-    func network(_ count: Int) throws -> [Node] {
+    func network(_ count: Int) async throws -> [Node] {
         var nodes: [Node] = []
         for number in 0..<count {
-            nodes.append(try start("\(number).db", bootstrap: Array(nodes.prefix(1))))
+            nodes.append(try await start("\(number).db", bootstrap: Array(nodes.prefix(1))))
         }
-        for node in nodes { _ = try Self.event("ready", of: node.process) }
+        for node in nodes { _ = try await Self.event("ready", of: node.process) }
         return nodes
     }
 
-    func run(_ arguments: String...) throws -> Command.Result {
-        try Command.run(arguments, folder: scratch.folder)
+    nonisolated func run(_ arguments: String...) async throws -> Command.Result { try await run(arguments) }
+
+    nonisolated func run(_ arguments: [String]) async throws -> Command.Result {
+        try await Self.waiting(for: try Command.start(arguments, folder: scratch.folder))
     }
 
     @discardableResult
-    func stop(_ node: Node, by signal: Int32 = SIGTERM) throws -> Command.Result {
+    nonisolated func stop(_ node: Node, by signal: Int32 = SIGTERM) async throws -> Command.Result {
         kill(node.process.identifier, signal)
-        return try node.process.wait()
+        return try await Self.waiting(for: node.process)
     }
+
+    /// Waits until a process has ended.
+    static func waiting(for process: Command.Running) async throws -> Command.Result {
+        while process.isRunning { try await pause() }
+        return try process.wait()
+    }
+
+    /// Between two looks.
+    static func pause() async throws { try await Task.sleep(for: .milliseconds(20)) }
 
     deinit {
         for node in running where node.process.isRunning {
+            // One that stands still is killed as well.
             kill(node.process.identifier, SIGKILL)
             _ = try? node.process.wait()
         }
