@@ -29,7 +29,8 @@ public enum ContentID {
         return bytes
     }
 
-    private static func isMultihash(_ bytes: ArraySlice<UInt8>) -> Bool {
+    /// Whether bytes are one multihash: code, length and a digest of that length.
+    public static func isMultihash(_ bytes: ArraySlice<UInt8>) -> Bool {
         bytes.withUnsafeBufferPointer { (try? Multihash($0)) != nil }
     }
 }

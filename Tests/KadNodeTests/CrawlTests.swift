@@ -90,7 +90,9 @@ final class Web: Sendable {
 
 extension Web: Transport {
     func send(_ request: Request, to peer: Peer, at addresses: [Multiaddr]) async throws(TransportError) -> Reply {
-        try await answer(request, peer)
+        // Those that the outage guard asks whether they live.
+        if case .ping = request, !dead.contains(peer.key) { return Reply(address: addresses.first) }
+        return try await answer(request, peer)
     }
 }
 
@@ -248,7 +250,8 @@ extension Web: Transport {
         #expect(report.crawl.isComplete && report.crawl.answered == 110, "\(report.crawl.peers)")
         for entry in web.nodes where !web.dead.contains(entry.peer.key) {
             let record = try #require(try store.record(of: entry.peer.key))
-            #expect(record.standing == .answered && record.addresses.map(\.address) == [entry.address])
+            let isRight = record.standing == .answered && record.addresses.map(\.address) == [entry.address]
+            #expect(isRight, "\(record), \(web.asked[entry.peer.key] ?? 0)")
         }
         #expect(store.peerCap >= 120)
         try await store.close()

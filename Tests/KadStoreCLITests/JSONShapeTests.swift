@@ -34,8 +34,21 @@ struct JSONShapeTests {
         for name in JSONSamples.unseen.keys { #expect(Self.commands[name] != nil, "\(name) has no --json") }
     }
 
-    @Test("what is printed is documented, what is documented is printed", arguments: JSONSamples.runs.keys.sorted())
-    func matches(command: String) async throws {
+    @Test(
+        "what is printed is documented, what is documented is printed",
+        arguments: JSONSamples.runs.keys.filter { !JSONSamples.isOfNetwork($0) }.sorted())
+    func matches(command: String) async throws { try await Self.compare(command) }
+
+    /// One after the other: each starts nodes.
+    @Suite("of the commands that ask a network", .serialized)
+    struct Network {
+        @Test(
+            "what is printed is documented, what is documented is printed",
+            arguments: JSONSamples.runs.keys.filter(JSONSamples.isOfNetwork).sorted())
+        func matches(command: String) async throws { try await JSONShapeTests.compare(command) }
+    }
+
+    private static func compare(_ command: String) async throws {
         let documented = try DocumentedJSON(discussion: try #require(Self.commands[command]))
         let scratch = Scratch()
         try await JSONSamples.fill(scratch)

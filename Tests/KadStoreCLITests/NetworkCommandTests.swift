@@ -80,15 +80,16 @@ struct NetworkCommandTests {
         let nodes = Nodes()
         let node = try nodes.start("a.db")
         #expect(try nodes.run("init", "--db", "b.db", "--scope", "private").status == 0)
-        #expect(try nodes.run("lookup", "x", "--db", "none.db").status == 66)
-        let alone = try nodes.run("lookup", "x", "--db", "b.db")
+        #expect(try nodes.run("lookup", "hello", "--db", "none.db").status == 66)
+        let alone = try nodes.run("lookup", "hello", "--db", "b.db")
         #expect(alone.status == 1 && alone.output.isEmpty && alone.messages.contains("nobody answered"))
-        #expect(try nodes.run("lookup", "x", "--db", "b.db", "--bootstrap", "/ip4/127.0.0.1/tcp/1").status == 64)
+        #expect(try nodes.run("lookup", "hello", "--db", "b.db", "--bootstrap", "/ip4/127.0.0.1/tcp/1").status == 64)
+        #expect(try nodes.run("lookup", "x", "--db", "b.db").status == 64)
         #expect(try nodes.run("put", "nokey", "x", "--db", "b.db").status == 64)
         #expect(try nodes.run("put", "/test/x", "@nofile", "--accept", "test", "--db", "b.db").status == 66)
         // A node that stands still: its system takes the connection, and nothing comes.
         kill(node.process.identifier, SIGSTOP)
-        let late = try nodes.run("lookup", "x", "--db", "b.db", "--bootstrap", node.address, "--timeout", "300ms")
+        let late = try nodes.run("lookup", "hello", "--db", "b.db", "--bootstrap", node.address, "--timeout", "300ms")
         #expect(late.status == 3 && late.messages.contains("--timeout"), "\(late.messages)")
         let waiting = try Command.start(
             [

@@ -14,6 +14,8 @@ public enum ReplyFault: Error, Hashable, Sendable {
     case mostlyRefused(kept: Int, refused: Int)
     /// A value that may not stand under its key.
     case invalidValue
+    /// Bytes that are no message, or one that breaks a rule of its protocol.
+    case malformedMessage
 }
 
 /// Decides what of an answer is believed. What is wrong is charged to the sender, never to those it names: anyone can

@@ -20,21 +20,26 @@ final class KadServer: Sendable {
 
     /// ``KadNode/answer(_:from:at:)``
     typealias Answer = @Sendable (Query, PeerID, Multiaddr) async throws(Refusal) -> QueryAnswer
+    /// ``KadNode/violated(by:)``
+    typealias Violated = @Sendable (PeerID) async -> Void
 
     let configuration: Configuration
     private let records: SenderRecords
     private let sender: @Sendable (any MessageStream) -> OwnContact
     private let answer: Answer
+    private let violated: Violated
     private let budget: ReadBudget
 
     init(
         configuration: Configuration = Configuration(), records: SenderRecords,
-        sender: @escaping @Sendable (any MessageStream) -> OwnContact, answer: @escaping Answer
+        sender: @escaping @Sendable (any MessageStream) -> OwnContact, answer: @escaping Answer,
+        violated: @escaping Violated = { _ in }
     ) {
         self.configuration = configuration
         self.records = records
         self.sender = sender
         self.answer = answer
+        self.violated = violated
         budget = ReadBudget(limit: configuration.heldBytes, limitPerPeer: configuration.heldBytesPerPeer)
     }
 
@@ -61,6 +66,7 @@ final class KadServer: Sendable {
             }
         } catch {
             stream.reset()
+            if error.failureClass == .badResponse { await violated(stream.remote) }
             throw error
         }
         await stream.closeWriting()

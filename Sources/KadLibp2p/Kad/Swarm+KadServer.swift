@@ -14,7 +14,8 @@ extension Swarm {
             answer: { [weak node] (query, peer, address) throws(Refusal) in
                 guard let node else { throw .unavailable }
                 return try await node.answer(query, from: peer, at: address)
-            })
+            },
+            violated: { [weak node] peer in await node?.violated(by: peer) })
         handle(KadProtocol.id) { stream in try await server.serve(stream) }
         inform(node)
     }

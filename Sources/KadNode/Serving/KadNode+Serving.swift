@@ -29,6 +29,13 @@ extension KadNode {
         }
     }
 
+    /// A peer sent what is no query, or one that breaks a rule of the protocol. It is charged to the peer as a bad answer is;
+    /// of one that is not known, nothing is kept.
+    public func violated(by id: PeerID) {
+        guard store.network.idEncoding.admits(id), let peer = try? store.peer(id) else { return }
+        refuse(.malformedMessage, of: peer)
+    }
+
     private func reply(to query: Query, from id: PeerID, at address: Multiaddr?) throws(Refusal) -> QueryAnswer {
         guard phase != .stopped else { throw .unavailable }
         guard store.network.idEncoding.admits(id), let asker = try? store.peer(id) else { throw .invalid }

@@ -4,8 +4,10 @@ import Multiformats
 
 /// The bytes that a value or providers are kept under, as a person names them.
 struct ContentKey: Hashable, Sendable {
-    /// Bytes of a key that peers take: go-libp2p's limit is 80 for providers, py-libp2p's 128 for values.
-    static let byteLimit = 128
+    /// Bytes of a key that all peers take: py-libp2p refuses searches for others, unless they are multihashes.
+    static let byteCounts = 2...50
+    /// Bytes of a multihash that peers take: go-libp2p's limit for providers.
+    static let multihashLimit = 80
 
     let bytes: [UInt8]
     let text: String
@@ -31,9 +33,10 @@ struct ContentKey: Hashable, Sendable {
     }
 
     private init(_ bytes: [UInt8], _ text: String) throws {
-        guard (1...Self.byteLimit).contains(bytes.count) else {
-            throw CommandError.usage(
-                "a key has 1 to \(Self.byteLimit) bytes, this one \(bytes.count): peers take no longer one.")
+        let isMultihash = bytes.count <= Self.multihashLimit && ContentID.isMultihash(bytes[...])
+        guard isMultihash || Self.byteCounts.contains(bytes.count) else {
+            let counts = "\(Self.byteCounts.lowerBound) to \(Self.byteCounts.upperBound)"
+            throw CommandError.usage("peers take keys of \(counts) bytes, or multihashes; this one has \(bytes.count).")
         }
         self.bytes = bytes
         self.text = text

@@ -64,8 +64,7 @@ struct NodeRun: Sendable {
         do throws(ConnectionError) {
             try await swarm.listen(on: addresses)
         } catch {
-            let place = error.address.map { "peers on \($0)" } ?? "peers"
-            throw CommandError.cannotListen(place, "\(error.reason)")
+            throw CommandError.cannotListen("peers", "\(error)")
         }
     }
 
@@ -91,6 +90,8 @@ struct NodeRun: Sendable {
             Closing { await metrics?.close() }, Closing { await swarm.shutdown() }, node,
             Announcing { [isJSON = command.output.isJSON] in
                 guard await node.untilWarm(), isJSON else { return }
+                // Whoever hears of it finds on the store what the node knows.
+                try await node.flush()
                 try Self.printLine(await standing.with(contacts: node.contactCount).json("ready").text)
             },
         ]

@@ -96,6 +96,24 @@ struct KadNodesTests {
         for station in [first, second, third] { #expect(await station.node.contactCount == 2) }
         for station in [asker, third, second, first] { try await station.end() }
     }
+
+    @Test("a peer that sends no messages is charged for it, loses its stream, and is served on another")
+    func violation() async throws {
+        let honest = try await Station()
+        let rude = try await Station(bootstrap: [honest])
+        try await honest.knows(1)
+        let stream = try await rude.swarm.stream(
+            to: honest.swarm.peerID, at: honest.swarm.listenAddresses, speaking: [KadProtocol.id])
+        try await stream.write(.init(bytes: [2, 0xff, 0xff]))
+        await #expect(throws: ConnectionError.self) { while try await stream.read() != nil {} }
+        let key = try honest.store.peer(rude.swarm.peerID).key
+        // The charge is held until it is sure that the fault was not ours, but it is remembered.
+        while try honest.store.record(of: key)?.failures.map(\.failureClass) != [.badResponse] {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(try await rude.node.ask(.ping, failing: honest) == nil)
+        for station in [rude, honest] { try await station.end() }
+    }
 }
 
 extension KadNode {

@@ -19,7 +19,8 @@ private struct Served {
 
     init(
         _ configuration: KadServer.Configuration = .test,
-        answer: @escaping KadServer.Answer = { _, _, _ in QueryAnswer() }
+        answer: @escaping KadServer.Answer = { _, _, _ in QueryAnswer() },
+        violated: @escaping KadServer.Violated = { _ in }
     ) throws {
         let own = try #require(PeerID(KadExamples.id1))
         self.own = own
@@ -27,7 +28,7 @@ private struct Served {
         address = try Multiaddr("/ip4/10.0.0.1/tcp/50000")
         server = KadServer(
             configuration: configuration, records: SenderRecords(), sender: { _ in OwnContact(id: own, addresses: []) },
-            answer: answer)
+            answer: answer, violated: violated)
     }
 
     func stream(piece: Int = .max) -> (client: MemoryStream, served: Task<KadFault?, Never>) {
@@ -100,9 +101,10 @@ struct KadServerTests {
         #expect(!answer.isEmpty && fault == nil && !isReset)
     }
 
-    @Test("every fault resets its stream without an answer")
+    @Test("every fault resets its stream without an answer; what breaks a rule is charged to the sender")
     func faults() async throws {
-        let served = try Served()
+        let charged = Mutex<[PeerID]>([])
+        let served = try Served(violated: { peer in charged.withLock { $0.append(peer) } })
         var forged = try KadExamples.message(KadExamples.findNode)
         forged.senderRecord[20] ^= 1
         var others = try KadExamples.message(KadExamples.getValue)
@@ -122,6 +124,12 @@ struct KadServerTests {
         for (bytes, expected) in cases {
             let (answer, fault, isReset) = try await served.fate(of: bytes)
             #expect(answer.isEmpty && fault == expected && isReset, "\(bytes.prefix(8))")
+            // A stream that ends too early broke off: no rule was broken.
+            let whom = charged.withLock { charged in
+                defer { charged = [] }
+                return charged
+            }
+            #expect(whom == (expected == .ended ? [] : [served.peer]), "\(bytes.prefix(8))")
         }
     }
 
