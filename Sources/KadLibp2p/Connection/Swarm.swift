@@ -99,7 +99,9 @@ public final class Swarm: Sendable {
     public var connectionCount: Int { state.withLock { $0.table.count } }
 
     /// What this node says of itself to somebody who is there: the same in every protocol.
-    func contact(toldTo peer: Multiaddr) -> OwnContact { ownRecord.told(to: peer) { configuration.announced + listenAddresses } }
+    func contact(toldTo peer: Multiaddr) -> OwnContact {
+        ownRecord.told(to: peer) { configuration.announced + listenAddresses }
+    }
 
     /// The protocols that are served.
     public var protocols: [String] { state.withLock { $0.handlers.keys.sorted() } }
