@@ -172,15 +172,16 @@ def endless_window_updates(connection, keys):
 def endless_streams(connection, keys):
     muxer = muxed(connection, keys)
     for first in range(0, 20_000, 500):
-        muxer.channel.send(b"".join(wire.frame(WINDOW, SYN, 2 * number + 1, 0) for number in range(first, first + 500)))
+        muxer.channel.send(b"".join(wire.frame(WINDOW, SYN, 2 * number + 1, 0)
+                                    for number in range(first, first + 500)))
 
 
 def opened_and_reset(connection, keys):
     """What took down web servers in 2023: streams that cost their opener nothing."""
     muxer = muxed(connection, keys)
     for first in range(0, 20_000, 500):
-        muxer.channel.send(b"".join(wire.frame(WINDOW, SYN, 2 * number + 1, 0) + wire.frame(WINDOW, RST, 2 * number + 1, 0)
-                                    for number in range(first, first + 500)))
+        muxer.channel.send(b"".join(
+            wire.frame(WINDOW, flag, 2 * number + 1, 0) for number in range(first, first + 500) for flag in (SYN, RST)))
 
 
 CLOSED = [
@@ -213,7 +214,7 @@ RESET = {
     "a length without end": b"\xff" * 12,
     "bytes that are no message": wire.varint(40) + b"\xff" * 40,
     "half a message": wire.varint(200) + bytes(20),
-    "a kind that nobody knows": wire.packed(Message(type=Message.FIND_NODE, key=VICTIM)).replace(b"\x08\x04", b"\x08\x63"),
+    "a kind that nobody knows": wire.packed(wire.find_node(VICTIM)).replace(b"\x08\x04", b"\x08\x63"),
     "a search for nothing": wire.packed(wire.find_node(b"")),
     "a search for 4 KiB": wire.packed(wire.find_node(bytes(4096))),
     "a value under another key": put(b"/test/a", b"/test/b", b"value"),

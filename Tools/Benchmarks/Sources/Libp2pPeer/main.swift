@@ -33,17 +33,21 @@ struct Answer: Encodable {
     var error: String?
 }
 
-func seconds(_ body: () async throws -> Void) async throws -> Double {
-    let time = try await ContinuousClock().measure { try await body() }
-    return Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
+/// How long `body` takes, and what it gives.
+func timed<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> (seconds: Double, value: Value)
+{
+    let start = ContinuousClock.now
+    let value = try await body()
+    let time = (ContinuousClock.now - start).components
+    return (Double(time.seconds) + Double(time.attoseconds) / 1e18, value)
 }
 
 let folder = FileManager.default.temporaryDirectory.appendingPathComponent("libp2p-peer-\(getpid())").path
 try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
 defer { try? FileManager.default.removeItem(atPath: folder) }
-let own = try await Peer(storeAt: folder + "/own.db")
+let own = try await ServingNode(storeAt: folder + "/own.db")
 var running = [Task { try await own.node.run() }]
-var crowd: [Peer] = []
+var crowd: [ServingNode] = []
 /// Asked for by number, so that no key comes twice.
 var asked = 0
 
@@ -60,39 +64,41 @@ var asked = 0
             var configuration = SwarmConfiguration()
             configuration.scope = .private
             let swarm = Swarm(keys: keys, configuration: configuration)
-            answer.seconds.append(try await seconds { try await place.open(from: swarm) })
+            answer.seconds.append(try await timed { try await place.open(from: swarm) }.seconds)
             await swarm.shutdown()
         }
     case "find":
         let place = try Place(order.address)
-        let transport = own.transport
+        let asker = own
         for _ in 0..<count {
             asked += 1
             let number = asked
-            answer.seconds.append(try await seconds { answer.named = try await place.ask(number, with: transport) })
+            let (seconds, named) = try await timed { try await place.ask(number, as: asker) }
+            answer.seconds.append(seconds)
+            answer.named = named
         }
     case "load":
         let place = try Place(order.address)
         let parallel = order.parallel ?? 1
-        let (first, transport) = (asked, own.transport)
+        let (first, asker) = (asked, own)
         asked += count
         answer.seconds.append(
-            try await seconds {
+            try await timed {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for worker in 0..<parallel {
                         group.addTask {
                             for number in stride(from: first + worker, to: first + count, by: parallel) {
-                                _ = try await place.ask(number, with: transport)
+                                _ = try await place.ask(number, as: asker)
                             }
                         }
                     }
                     try await group.waitForAll()
                 }
-            })
+            }.seconds)
     case "crowd":
         // As many nodes, whom somebody can visit or be visited by.
         for number in crowd.count..<(crowd.count + count) {
-            let peer = try await Peer(storeAt: folder + "/\(number).db")
+            let peer = try await ServingNode(storeAt: folder + "/\(number).db")
             running.append(Task { try await peer.node.run() })
             crowd.append(peer)
         }
@@ -100,9 +106,9 @@ var asked = 0
     case "visit":
         // All of the crowd connect, and stay.
         let place = try Place(order.address)
-        for peer in crowd { _ = try await place.ask(0, with: peer.transport) }
+        for peer in crowd { _ = try await place.ask(0, as: peer) }
     case "connect":
-        for address in order.addresses ?? [] { _ = try await Place(address).ask(0, with: own.transport) }
+        for address in order.addresses ?? [] { _ = try await Place(address).ask(0, as: own) }
     default: answer.error = "no order \(order.command)"
     }
     return answer
@@ -116,5 +122,5 @@ while let line = readLine() {
         answer.error = "\(error)"
     }
     print(String(decoding: try JSONEncoder().encode(answer), as: UTF8.self))
-    fflush(stdout)
+    fflush(nil)
 }

@@ -6,11 +6,12 @@ import Kademlia
 import Multiformats
 
 /// One node: a swarm that serves a KadNode over an empty store, and asks others.
-struct Peer: Sendable {
+struct ServingNode: Sendable {
     static let kad = "/ipfs/kad/1.0.0"
 
     let keys: KeyPair
     let swarm: Swarm
+    let store: Store
     let node: KadNode
     let transport: Libp2pTransport
 
@@ -26,7 +27,7 @@ struct Peer: Sendable {
         // What is measured is what it can, not what it permits.
         var serving = ServingLimits()
         serving.queries = .init(perSecond: 1_000_000, burst: 1_000_000)
-        let store = try await Store.open(path, mode: .create(.libp2p, .private))
+        store = try await Store.open(path, mode: .create(.libp2p, .private))
         var engine = EngineConfiguration()
         engine.maintains = false
         node = try await KadNode(
@@ -54,17 +55,16 @@ struct Place: Sendable {
 
     /// A connection, if there is none, and a stream on which the DHT has been agreed.
     func open(from swarm: Swarm) async throws {
-        let stream = try await swarm.stream(to: id, at: [address], speaking: [Peer.kad])
+        let stream = try await swarm.stream(to: id, at: [address], speaking: [ServingNode.kad])
         await stream.closeWriting()
         stream.reset()
     }
 
     /// One FIND_NODE for a key that nobody has been asked for before.
-    func ask(_ number: Int, with transport: Libp2pTransport) async throws -> Int {
+    func ask(_ number: Int, as asker: ServingNode) async throws -> Int {
         let preimage = Array("benchmark \(number)".utf8)
         let target = LookupTarget(key: Network.libp2p.target(hashing: preimage), preimage: preimage)
-        let peer = KadEngine.Peer(id: id, key: Network.libp2p.target(hashing: id.bytes))
-        return try await transport.send(.findNode(target), to: peer, at: [address]).named.count
+        return try await asker.transport.send(.findNode(target), to: asker.store.peer(id), at: [address]).named.count
     }
 }
 
