@@ -17,7 +17,7 @@ enum JSONSamples {
         var arguments: [String]
         /// The exit statuses that are right.
         var status: Set<Int32> = [0]
-        /// What happens to `peers.db` while it runs.
+        /// What happens to `peers.db` while it runs, once it has said something. It is told to end when it has said more.
         var meanwhile: (@Sendable (_ path: String) async throws -> Void)?
         /// Starts the nodes that it asks; gives more arguments.
         var asking: (@Sendable (Nodes) async throws -> [String])?
@@ -114,8 +114,7 @@ enum JSONSamples {
         "warm": [Run("--dry-run"), Run("--dry-run", "--near", "x", "--limit", "3")],
         "watch": [
             Run("--count", "2", "--interval", "100ms", "--db", "empty.db"),
-            Run("--count", "40", "--interval", "100ms", meanwhile: work),
-            Run("--count", "6", "--interval", "500ms", meanwhile: replace),
+            Run("--interval", "100ms", meanwhile: work), Run("--interval", "500ms", meanwhile: replace),
         ],
     ]
 
@@ -177,7 +176,12 @@ enum JSONSamples {
         let nodes = Nodes()
         let more = try await run.asking?(nodes) ?? []
         let running = try Command.start([command, "--json"] + run.arguments + more, folder: scratch.folder)
-        try await run.meanwhile?(scratch.path("peers.db"))
+        if let meanwhile = run.meanwhile {
+            try await untilSaid(1, by: running)
+            try await meanwhile(scratch.path("peers.db"))
+            try await untilSaid(2 + running.output.count(where: { $0 == "\n" }), by: running)
+            kill(running.identifier, SIGTERM)
+        }
         if run.isNode {
             _ = try await Nodes.event("ready", of: running)
             kill(running.identifier, SIGTERM)
@@ -185,11 +189,14 @@ enum JSONSamples {
         return try await Nodes.waiting(for: running)
     }
 
+    private static func untilSaid(_ lines: Int, by process: Command.Running) async throws {
+        while process.isRunning, try process.output.count(where: { $0 == "\n" }) < lines { try await Nodes.pause() }
+    }
+
     /// A node at work: peers answer and fail.
     @Sendable private static func work(_ path: String) async throws {
         let store = try await Store.open(path)
-        // Longer than a watch that starts late on a busy machine looks on.
-        for round in 0..<60 {
+        for round in 0..<15 {
             let now = Instant.systemClock()
             try store.record(.answered(store.peer(Samples.id(0)), address: nil, rtt: 1_000, at: now))
             try store.record(.failed(store.peer(Samples.id(3)), address: nil, round < 8 ? .timeout : .refused, at: now))
