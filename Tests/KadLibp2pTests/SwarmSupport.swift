@@ -53,8 +53,7 @@ struct SwarmPair {
 extension SwarmConfiguration {
     /// Nothing ends by itself while a test runs on a slow machine.
     static var test: SwarmConfiguration {
-        var configuration = SwarmConfiguration()
-        configuration.scope = .private
+        var configuration = SwarmConfiguration(scope: .private)
         configuration.handshakeTimeout = .seconds(60)
         configuration.dialTimeout = .seconds(60)
         configuration.negotiationTimeout = .seconds(60)

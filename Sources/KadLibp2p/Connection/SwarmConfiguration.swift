@@ -4,7 +4,7 @@ import Multiformats
 /// Limits and times of a ``Swarm``. The defaults suit a node of the public DHT on a small machine.
 public struct SwarmConfiguration: Sendable {
     /// Where the node lives. In a private network every peer may share one address.
-    public var scope = Scope.public
+    public var scope: Scope
     /// What identify tells of the software.
     public var agent = "kadstore"
     /// Where others are told that the node is, beside where it listens: behind a router it knows that from nobody else.
@@ -44,5 +44,5 @@ public struct SwarmConfiguration: Sendable {
     /// every byte read may make us answer.
     public var unsentLimit = 1 << 20
 
-    public init() {}
+    public init(scope: Scope = .public) { self.scope = scope }
 }

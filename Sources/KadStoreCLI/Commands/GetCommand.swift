@@ -51,7 +51,7 @@ struct GetCommand: AsyncParsableCommand {
         let value = try await Interruption.cancelling {
             try await command.database.usingLibp2p { store in
                 try await ClientNode.asking(
-                    store, command.client, validators: AcceptedNamespaces.validators(command.accept)
+                    store, command.client, validators: .libp2p(accepting: command.accept)
                 ) { node in try await node.get(key: key.bytes) }
             }
         }

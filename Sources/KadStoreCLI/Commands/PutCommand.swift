@@ -49,7 +49,7 @@ struct PutCommand: AsyncParsableCommand {
         let report = try await Interruption.cancelling {
             try await command.database.usingLibp2p { store in
                 try await ClientNode.asking(
-                    store, command.client, validators: AcceptedNamespaces.validators(command.accept)
+                    store, command.client, validators: .libp2p(accepting: command.accept)
                 ) { node in try await node.put(key: key.bytes, value: value) }
             }
         }

@@ -1,8 +1,7 @@
 import ArgumentParser
 import KadLibp2p
-import KadNode
 
-/// Whose values are taken: those that can be judged, and on request those of other namespaces as they come.
+/// The namespaces whose values are taken as they come, beside those whose values can be judged.
 enum AcceptedNamespaces {
     static func check(_ names: [String]) throws {
         for name in names {
@@ -13,14 +12,5 @@ enum AcceptedNamespaces {
                 throw ValidationError("Values under /\(name)/ are taken when they are valid, and not otherwise.")
             }
         }
-    }
-
-    static func validators(_ names: [String]) -> RecordValidators {
-        var all: [String: any RecordValidator] = [
-            PublicKeyRecordValidator.namespace: PublicKeyRecordValidator(),
-            IPNSRecordValidator.namespace: IPNSRecordValidator(),
-        ]
-        for name in names { all[name] = AnyRecordValidator() }
-        return RecordValidators(all)
     }
 }

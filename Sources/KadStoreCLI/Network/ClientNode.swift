@@ -40,7 +40,7 @@ enum ClientNode {
     static func with<Value: Sendable>(
         _ store: Store, bootstrap: [(PeerID, [Multiaddr])], log: LogOptions, keys: KeyPair? = nil,
         addresses: [Multiaddr] = [],
-        validators: RecordValidators = AcceptedNamespaces.validators([]),
+        validators: RecordValidators = .libp2p(),
         _ body: (KadNode) async throws -> Value
     ) async throws -> Value {
         let lines = log.lines(default: .critical)
@@ -79,7 +79,7 @@ enum ClientNode {
     /// - Throws: ``CommandError/outOfTime(_:)``, ``CommandError/interrupted(_:)``, and what `body` throws.
     static func asking<Value: Sendable>(
         _ store: Store, _ options: ClientOptions, keys: KeyPair? = nil, addresses: [Multiaddr] = [],
-        validators: RecordValidators = AcceptedNamespaces.validators([]),
+        validators: RecordValidators = .libp2p(),
         _ body: @escaping @Sendable (KadNode) async throws -> Value
     ) async throws -> Value {
         try await with(

@@ -43,7 +43,7 @@ struct NodeRun: Sendable {
             let transport = Libp2pTransport(swarm: swarm)
             let node = try await KadNode(
                 store: store, id: keys.peerID, transport: transport, bootstrap: bootstrap,
-                validators: AcceptedNamespaces.validators(command.accept), logger: lines.logger("kadstore.node"))
+                validators: .libp2p(accepting: command.accept), logger: lines.logger("kadstore.node"))
             swarm.serve(node)
             try await listen(swarm)
             let metrics = try await metricsServer(registry)
@@ -163,9 +163,8 @@ private struct Announcing: Service {
 extension SwarmConfiguration {
     /// Of a node or client over this store.
     static func kadstore(_ store: Store, announcing addresses: [Multiaddr] = []) -> SwarmConfiguration {
-        var configuration = SwarmConfiguration()
+        var configuration = SwarmConfiguration(scope: store.scope)
         configuration.announced = addresses
-        configuration.scope = store.scope
         configuration.agent = "kadstore/\(KadStoreCommand.configuration.version)"
         return configuration
     }

@@ -9,7 +9,7 @@ import Testing
 @testable import KadLibp2p
 
 /// A whole node on loopback, with a store of its own.
-private struct Station {
+struct Station {
     let swarm: Swarm
     let store: Store
     let node: KadNode
@@ -32,9 +32,7 @@ private struct Station {
         let node = try await KadNode(
             store: store, id: swarm.peerID, transport: Libp2pTransport(swarm: swarm), configuration: configuration,
             bootstrap: bootstrap.map { ($0.swarm.peerID, $0.swarm.listenAddresses) },
-            validators: RecordValidators([
-                "pk": PublicKeyRecordValidator(), "ipns": IPNSRecordValidator(), "test": AnyRecordValidator(),
-            ]))
+            validators: .libp2p(accepting: ["test"]))
         self.node = node
         if serves {
             swarm.serve(node)

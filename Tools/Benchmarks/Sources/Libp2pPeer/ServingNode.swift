@@ -18,9 +18,7 @@ struct ServingNode: Sendable {
     /// - Parameter path: of its store, which is made.
     init(storeAt path: String) async throws {
         keys = try KeyPair()
-        var configuration = SwarmConfiguration()
-        configuration.scope = .private
-        swarm = Swarm(keys: keys, configuration: configuration)
+        swarm = Swarm(keys: keys, configuration: SwarmConfiguration(scope: .private))
         var transporting = Libp2pTransport.Configuration()
         transporting.requestsPerPeer = 1_024
         transport = Libp2pTransport(swarm: swarm, configuration: transporting)

@@ -61,9 +61,7 @@ var asked = 0
         let place = try Place(order.address)
         for _ in 0..<count {
             let keys = try KeyPair()
-            var configuration = SwarmConfiguration()
-            configuration.scope = .private
-            let swarm = Swarm(keys: keys, configuration: configuration)
+            let swarm = Swarm(keys: keys, configuration: SwarmConfiguration(scope: .private))
             answer.seconds.append(try await timed { try await place.open(from: swarm) }.seconds)
             await swarm.shutdown()
         }
