@@ -144,6 +144,12 @@ def main() -> int:
     def median(results: list, key: str) -> float:
         return statistics.median(result[key] for result in results)
 
+    def spread(results: list, key: str, digits: int) -> str:
+        """The median, and the least and the greatest."""
+        some = [result[key] for result in results]
+        text = f"{statistics.median(some):,.{digits}f}"
+        return text if len(some) == 1 else f"{text} ({min(some):,.{digits}f}-{max(some):,.{digits}f})"
+
     print(f"Medians of {options.rounds} rounds. Ratios: how many times better ours is, in the same place (below 1: worse).\n")
     print("| client → server | " + " | ".join(f"{a} → {b}" for a, b in PAIRS)
           + " | ratio as client | ratio as server | ratio, both |")
@@ -151,13 +157,14 @@ def main() -> int:
     for name, key, digits, more in ROWS:
         values = {pair: median(pairs[pair], key) for pair in PAIRS}
         base = values["theirs", "theirs"]
-        print(f"| {name} | " + " | ".join(f"{values[pair]:,.{digits}f}" for pair in PAIRS) + " | "
+        print(f"| {name} | " + " | ".join(spread(pairs[pair], key, digits) for pair in PAIRS) + " | "
               + " | ".join(ratio(base, values[pair], more) for pair in PAIRS[1:]) + " |")
     print("\n| a connection costs | theirs | ours | ratio |\n|---|---:|---:|---:|")
     for role in ("client", "server"):
         for name, key, digits in COSTS:
             theirs, ours = (median(costs[side], f"{role}-{key}") for side in ("theirs", "ours"))
-            print(f"| {name}, as {role} | {theirs:,.{digits}f} | {ours:,.{digits}f} | {ratio(theirs, ours)} |")
+            shown = " | ".join(spread(costs[side], f"{role}-{key}", digits) for side in ("theirs", "ours"))
+            print(f"| {name}, as {role} | {shown} | {ratio(theirs, ours)} |")
     return 0
 
 
