@@ -214,6 +214,35 @@ struct ConnectionHandlerTests {
         withExtendedLifetime(streams) {}
     }
 
+    @Test("refuses a write that comes when all is over, and holds nothing for it")
+    func lateWrite() throws {
+        let (dialer, _) = try End.pair()
+        weak var late: ConnectionStream?
+        do {
+            let stream = try dialer.handler.open().get()
+            late = stream
+            dialer.handler.finish(ConnectionError(.closedByPeer))
+            dialer.handler.write(ByteBuffer(string: "x"), on: stream)
+        }
+        #expect(dialer.handler.waitingWrites.isEmpty)
+        #expect(late == nil)
+    }
+
+    @Test(
+        "tells who comes too late that another connection may do, whatever ended this one",
+        arguments: [ConnectionError.Reason.limit, .cancelled, .closedByPeer, .muxer(.keepAliveTimeout), .malformed])
+    func lateStream(reason: ConnectionError.Reason) throws {
+        let (dialer, _) = try End.pair()
+        dialer.handler.finish(ConnectionError(reason))
+        guard case .failure(let error) = dialer.handler.open() else {
+            Issue.record("a stream was opened")
+            return
+        }
+        #expect(error.isOfConnection)
+        // What was our own doing, or struck others, is not held against the peer once more.
+        #expect(ConnectionError(reason).isOfConnection ? error.reason == reason : error.failureClass == .cancelled)
+    }
+
     @Test("resets a stream that its user dropped")
     func dropped() throws {
         let (dialer, listener) = try End.pair()

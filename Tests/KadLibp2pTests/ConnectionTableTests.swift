@@ -92,4 +92,24 @@ struct ConnectionTableTests {
         table.remove(secured)
         #expect(accept(8, ip) && !accept(9, ip))
     }
+
+    @Test("takes so many from one IPv4 address or one IPv6 network of a subscriber")
+    func subscribers() {
+        var table = table(perAddress: 2)
+        let block: UInt64 = 0x2a00_1234_5678_9a00
+        let home = [
+            table.accept(1, from: .v6(high: block, low: 1)), table.accept(2, from: .v6(high: block | 0xff, low: 2)),
+            table.accept(3, from: .v6(high: block | 0x0f, low: 3)),
+        ]
+        #expect(home == [true, true, false])
+        table.abandon(1)
+        let again = table.accept(4, from: .v6(high: block, low: 4))
+        let neighbour = table.accept(5, from: .v6(high: block | 0x100, low: 1))
+        #expect(again && neighbour)
+        let host = IPAddress.v4(0x0808_0808)
+        let old = [table.accept(6, from: host), table.accept(7, from: host), table.accept(8, from: host)]
+        #expect(old == [true, true, false])
+        let next = table.accept(9, from: .v4(0x0808_0809))
+        #expect(next)
+    }
 }

@@ -189,4 +189,41 @@ struct IdentifyTests {
             _ = IdentifyCodec.decode(Array(bytes.prefix(end)), from: connection)
         }
     }
+
+    @Test("a ping that nobody answers ends in time")
+    func unanswered() async throws {
+        try await SwarmPair.with { pair in
+            pair.listener.handle("/ipfs/ping/1.0.0") { stream in while try await stream.read() != nil {} }
+            do {
+                _ = try await pair.dialer.ping(
+                    pair.listener.peerID, at: pair.listener.listenAddresses, within: .milliseconds(50))
+                Issue.record("it was answered")
+            } catch let error as ConnectionError {
+                #expect(error.failureClass == .timeout)
+            }
+        }
+    }
+
+    @Test("a peer says no more of itself than is taken")
+    func paced() async throws {
+        let gate = AsyncStream<Void>.makeStream()
+        let taken = Mutex(0)
+        try await SwarmPair.with { pair in
+            pair.listener.onIdentified { _ in
+                taken.withLock { $0 += 1 }
+                for await _ in gate.stream { break }
+            }
+            let identity = try #require(
+                IdentifyCodec.encode(
+                    keys: pair.dialer.keys, agent: "x", protocols: [], addresses: [], observed: nil, sequence: 1))
+            let push = try await pair.stream(speaking: ["/ipfs/id/push/1.0.0"])
+            try await push.write(ByteBuffer(bytes: identity))
+            await push.closeWriting()
+            // Beside the push, what the dialer answers to the listener's own question.
+            try await eventually("it is heard") { taken.withLock { $0 } == 2 }
+            #expect(pair.listener.state.withLock { $0.servedCount } >= 1)
+            gate.continuation.finish()
+            try await eventually("it is done with") { pair.listener.state.withLock { $0.servedCount } == 0 }
+        }
+    }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import Kademlia
 import Multiformats
 import NIOCore
@@ -139,6 +140,72 @@ struct SwarmDialTests {
             try await eventually("the listener has one too") { pair.listener.connectionCount == 1 }
             #expect(pair.dialer.state.withLock { $0.dials.isEmpty })
         }
+    }
+
+    @Test("nobody is told, of his own address, what went wrong at an address that another caller named")
+    func attributed() async throws {
+        let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let hanging = try #require(silent.localAddress?.multiaddr)
+        var hurried = SwarmConfiguration.test
+        hurried.handshakeTimeout = .seconds(1)
+        try await SwarmPair.with(dialing: hurried) { pair in
+            let peer = try KeyPair().peerID
+            // Known to be somebody else's without being dialled.
+            let foreign = try hanging.with(peerID: pair.listener.peerID)
+            let first = Task {
+                await failure { _ = try await pair.dialer.stream(to: peer, at: [hanging, foreign], speaking: ["/x"]) }
+            }
+            try await eventually("it is dialled") { pair.dialer.state.withLock { $0.dials[peer] != nil } }
+            let second = await failure { _ = try await pair.dialer.stream(to: peer, at: [hanging], speaking: ["/x"]) }
+            #expect(second?.reason == .timedOut && second?.address == hanging)
+            let told = await first.value
+            #expect(told?.failureClass == .identityMismatch && told?.address == foreign)
+        }
+        try await silent.close()
+    }
+
+    @Test("a name that leads where this node does not go is not dialled")
+    func rebinding() async throws {
+        var open = SwarmConfiguration.test
+        open.scope = .public
+        try await SwarmPair.with(dialing: open) { pair in
+            let port = try #require(pair.listener.listenAddresses.first?.port)
+            let name = try Multiaddr("/dns4/localhost/tcp/\(port)")
+            let error = await failure {
+                _ = try await pair.dialer.stream(to: pair.listener.peerID, at: [name], speaking: [SwarmPair.echo])
+            }
+            #expect(error?.reason == .unsupportedAddress && error?.failureClass == .cancelled)
+        }
+    }
+
+    @Test("a resolver that says nothing is waited for no longer than the dial may take, and charges nobody")
+    func slowResolver() async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        // All threads that resolve are held up.
+        let gate = DispatchSemaphore(value: 0)
+        let threads = NIOSingletons.blockingPoolThreadCountSuggestion
+        for _ in 0..<threads { NIOThreadPool.singleton.submit { _ in gate.wait() } }
+        let error = await failure {
+            _ = try await NameResolution.addresses(of: "localhost", .v4, within: .milliseconds(50), on: loop)
+        }
+        for _ in 0..<threads { gate.signal() }
+        #expect(error?.failureClass == .local)
+        let found = try await NameResolution.addresses(of: "localhost", .v4, within: .seconds(60), on: loop)
+        #expect(found == [.v4(0x7f00_0001)])
+    }
+
+    @Test("a machine has a way to the internet from a private IPv4 address, but not from a private IPv6 one")
+    func routes() throws {
+        let (lan, loopback) = (IPAddress.v4(0x0a00_0001), IPAddress.v4(0x7f00_0001))
+        let (unique, global6) = (IPAddress.v6(high: 0xfd00 << 48, low: 1), IPAddress.v6(high: 0x2a00 << 48, low: 1))
+        let far = IPAddress.v6(high: 0x2a01 << 48, low: 9)
+        #expect(Interfaces.reaches(.v4(0x0808_0808), from: [loopback, lan]))
+        #expect(!Interfaces.reaches(.v4(0x0808_0808), from: [loopback]))
+        #expect(!Interfaces.reaches(far, from: [unique]))
+        #expect(Interfaces.reaches(.v6(high: 0xfd00 << 48, low: 2), from: [unique]))
+        #expect(Interfaces.reaches(far, from: [unique, global6]))
+        #expect(!Interfaces.reaches(far, from: []))
     }
 
     @Test("one caller's cancellation leaves the others their dial; the last one's ends it")

@@ -35,6 +35,35 @@ struct SwarmLimitTests {
         }
     }
 
+    @Test("peers that keep as many streams as they get leave room for one who comes anew")
+    func shares() async throws {
+        var narrow = SwarmConfiguration.test
+        narrow.streamsPerPeer = 8
+        narrow.streamLimit = 8
+        try await SwarmPair.with(listening: narrow) { pair in
+            func stream(of swarm: Swarm) async -> (any MessageStream)? {
+                // Identify has one for a moment.
+                for _ in 0..<20 {
+                    let stream = try? await swarm.stream(
+                        to: pair.listener.peerID, at: pair.listener.listenAddresses, speaking: [SwarmPair.echo])
+                    if let stream { return stream }
+                    try? await Task.sleep(for: .milliseconds(1))
+                }
+                return nil
+            }
+            var held: [[any MessageStream]] = []
+            var swarms: [Swarm] = []
+            for _ in 0..<4 {
+                let greedy = Swarm(keys: try KeyPair(), configuration: .test)
+                swarms.append(greedy)
+                held.append([])
+                while let stream = await stream(of: greedy) { held[held.count - 1].append(stream) }
+            }
+            #expect(held.map(\.count) == [4, 2, 1, 1])
+            for swarm in swarms { await swarm.shutdown() }
+        }
+    }
+
     @Test("beyond its connections, the one idle longest makes room; a busy one does not")
     func trimming() async throws {
         var narrow = SwarmConfiguration.test

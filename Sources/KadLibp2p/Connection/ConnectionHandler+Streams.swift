@@ -58,11 +58,9 @@ extension ConnectionHandler {
     // MARK: From the user
 
     func open() -> Result<ConnectionStream, ConnectionError> {
-        guard let connection, session != nil else { return .failure(ConnectionError(.closedByPeer)) }
+        guard let connection else { return .failure(over) }
         do throws(YamuxError) {
-            guard let (id, directives) = try session?.open(at: now) else {
-                return .failure(ConnectionError(.closedByPeer))
-            }
+            guard let (id, directives) = try session?.open(at: now) else { return .failure(over) }
             let stream = ConnectionStream(connection: connection, id: id)
             streams[id] = OpenStream(user: stream)
             countStreams()
@@ -73,8 +71,17 @@ extension ConnectionHandler {
         }
     }
 
+    /// What somebody is told who comes when all is over. Why it ended was told to those who were there: who comes later was
+    /// struck by nothing, and may have another connection.
+    private var over: ConnectionError {
+        guard let closedWith, !closedWith.isOfConnection else { return closedWith ?? ConnectionError(.closedByPeer) }
+        return ConnectionError(.muxer(.closed))
+    }
+
     /// Passes a piece on when the socket takes it: what is queued here is a piece a stream at most.
     func write(_ bytes: ByteBuffer, on stream: ConnectionStream) {
+        // Nobody would ever take it out of the queue again, and the stream and its connection would hold each other.
+        guard closedWith == nil else { return stream.drained(.failure(over)) }
         guard let context, context.channel.isWritable, waitingWrites.isEmpty else {
             return waitingWrites.append((stream, bytes))
         }

@@ -3,20 +3,6 @@ import Kademlia
 import Multiformats
 import NIOCore
 
-/// What a connection tells its swarm. Called on the event loop.
-struct ConnectionEvents: Sendable {
-    /// It is secured. The swarm may refuse it.
-    var established: @Sendable (Connection) -> ConnectionError?
-    /// The other end opened a stream.
-    var opened: @Sendable (ConnectionStream) -> Void
-    /// The other end takes no new streams.
-    var retired: @Sendable (Connection) -> Void
-    /// It is over; without a connection it has never been secured.
-    var closed: @Sendable (Connection?, ConnectionError) -> Void
-    /// A stream was opened or closed: how many there are.
-    var streams: @Sendable (Connection, Int) -> Void
-}
-
 /// The shell around one connection's pure machines: moves bytes from the socket through ``ConnectionUpgrade``,
 /// ``SecureChannel`` and ``YamuxSession`` to the streams and back, and keeps their time. Confined to its event loop.
 final class ConnectionHandler: ChannelInboundHandler {
@@ -52,13 +38,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     var context: ChannelHandlerContext?
 
     /// Bytes from the socket behind the last whole message.
-    private var incoming = ByteBuffer()
+    var incoming = ByteBuffer()
     /// Plaintext behind the last whole frame.
-    private var plaintext = ByteBuffer()
+    var plaintext = ByteBuffer()
     /// Frames that wait to be sealed.
     var outgoing = ByteBuffer()
     /// Sealed bytes that the socket has not taken.
-    private var unsentBytes = 0
+    var unsentBytes = 0
 
     var streams: [YamuxSession.StreamID: OpenStream] = [:]
     /// Writes that wait for the socket, oldest first.
@@ -67,14 +53,11 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var isReading = true
     /// The socket is connected. That a dial failed, who dials is told by the channel's future, which knows why.
     private var wasActive = false
-    private var isClosing = false
-    private var closedWith: ConnectionError?
-    private var deadline: Scheduled<Void>?
-    private var idle: Scheduled<Void>?
-    private var tick: (at: Uptime, task: Scheduled<Void>)?
-
-    /// How long a last word may take to leave: a peer that reads nothing does not keep the socket open.
-    private static let farewell = TimeAmount.seconds(1)
+    var isClosing = false
+    var closedWith: ConnectionError?
+    var deadline: Scheduled<Void>?
+    var idle: Scheduled<Void>?
+    var tick: (at: Uptime, task: Scheduled<Void>)?
 
     init(settings: Settings, events: ConnectionEvents, metrics: SwarmMetrics, eventLoop: any EventLoop) {
         self.settings = settings
@@ -233,100 +216,5 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard shouldRead != isReading else { return }
         isReading = shouldRead
         context.channel.setOption(.autoRead, value: shouldRead).whenFailure { _ in }
-    }
-
-    // MARK: Time
-
-    private func after(
-        _ duration: Duration, _ body: @escaping @Sendable (ConnectionHandler) -> Void
-    ) -> Scheduled<Void> {
-        let handler = bound
-        return eventLoop.scheduleTask(in: TimeAmount(duration)) { body(handler.value) }
-    }
-
-    /// Wakes up when the session wants to be asked next.
-    private func reschedule() {
-        guard closedWith == nil, let next = session?.nextTick else {
-            tick?.task.cancel()
-            tick = nil
-            return
-        }
-        // One that comes too early asks again.
-        if let tick, tick.at <= next { return }
-        tick?.task.cancel()
-        let handler = bound
-        let wait = TimeAmount.milliseconds(max(0, next.millisecondsSince(now)))
-        tick = (next, eventLoop.scheduleTask(in: wait) { handler.value.ticked() })
-    }
-
-    private func ticked() {
-        tick = nil
-        guard closedWith == nil else { return }
-        let now = now
-        guard let next = session?.nextTick, next <= now else { return reschedule() }
-        perform(session?.tick(at: now) ?? [])
-    }
-
-    /// Tells how many streams there are, and closes the connection when there have been none for long.
-    func countStreams() {
-        guard let connection, closedWith == nil else { return }
-        events.streams(connection, streams.count)
-        if !streams.isEmpty {
-            idle?.cancel()
-            idle = nil
-        } else if idle == nil {
-            idle = after(settings.idleTimeout) { $0.close(.cancelled) }
-        }
-    }
-
-    func linger(_ id: YamuxSession.StreamID) -> Scheduled<Void> { after(settings.lingerTimeout) { $0.reset(id) } }
-
-    // MARK: The end
-
-    /// Says goodbye, then ends the connection.
-    func close(_ reason: ConnectionError.Reason) {
-        guard closedWith == nil, !isClosing else { return }
-        isClosing = true
-        guard session != nil else { return finish(ConnectionError(reason)) }
-        perform(session?.goAway(at: now) ?? [])
-        finish(ConnectionError(reason))
-    }
-
-    /// Ends the connection, once: everybody who waits for anything of it is told.
-    func finish(_ error: ConnectionError) {
-        guard closedWith == nil else { return }
-        closedWith = error
-        deadline?.cancel()
-        idle?.cancel()
-        tick?.task.cancel()
-        tick = nil
-        waitingWrites.removeAll()
-        let ended = streams
-        streams = [:]
-        for stream in ended.values {
-            stream.linger?.cancel()
-            stream.user?.fail(error, keepingInbound: true)
-        }
-        events.closed(connection, error)
-        connection = nil
-        upgrade = nil
-        session = nil
-        incoming = ByteBuffer()
-        plaintext = ByteBuffer()
-        shutSocket()
-    }
-
-    /// Closes the socket when what was written before is sent, or a moment later.
-    private func shutSocket() {
-        guard let context, context.channel.isActive, unsentBytes > 0 else {
-            context?.close(promise: nil)
-            return
-        }
-        let channel = context.channel
-        let forced = eventLoop.scheduleTask(in: Self.farewell) { channel.close(promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
-            forced.cancel()
-            channel.close(promise: nil)
-        }
     }
 }

@@ -5,7 +5,7 @@ import Multiformats
 struct ConnectionTable {
     struct Limits: Hashable, Sendable {
         var connections: Int
-        /// Accepted from one address of the public internet; nil: no limit.
+        /// Accepted from one subscriber of the public internet; nil: no limit.
         var perAddress: Int?
         var pendingHandshakes: Int
     }
@@ -23,7 +23,7 @@ struct ConnectionTable {
     private var byPeer: [PeerID: [UInt64]] = [:]
     /// Accepted ones that are not secured yet, by number.
     private var pending: [UInt64: IPAddress?] = [:]
-    /// Accepted ones, secured or not.
+    /// Accepted ones, secured or not, by subscriber.
     private var accepted: [IPAddress: Int] = [:]
     private var clock: UInt64 = 0
 
@@ -44,6 +44,7 @@ struct ConnectionTable {
     ///
     /// - Complexity: O(n) when the table is full, else O(1).
     mutating func accept(_ number: UInt64, from ip: IPAddress?) -> Bool {
+        let ip = ip?.subscriber
         guard pending.count < limits.pendingHandshakes else { return false }
         if let ip, let limit = limits.perAddress, accepted[ip, default: 0] >= limit { return false }
         guard entries.count < limits.connections || hasIdle else { return false }

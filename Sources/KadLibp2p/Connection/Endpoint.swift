@@ -46,6 +46,13 @@ extension IPAddress {
         return .v4(UInt32(truncatingIfNeeded: low))
     }
 
+    /// The smallest network that one customer of a provider has: an IPv4 address, or an IPv6 /56, in which there are more
+    /// addresses than anybody could count. go-libp2p limits connections by the same.
+    var subscriber: IPAddress {
+        guard case .v6(let high, _) = self else { return self }
+        return .v6(high: high & ~0xff, low: 0)
+    }
+
     /// `0.0.0.0` or `::`: every address of this machine.
     var isUnspecified: Bool {
         switch self {
@@ -86,6 +93,11 @@ enum Interfaces {
         }
     }
 
-    /// Whether other machines may be reached over a family.
-    static func reaches(_ family: Endpoint.Family) -> Bool { addresses(family).contains { $0.reach != .loopback } }
+    /// Whether a machine of these addresses may have a way to another one. From a private IPv4 address it leads to all of the
+    /// internet; from a private IPv6 one nowhere, as a rule.
+    static func reaches(_ target: IPAddress, from own: [IPAddress]) -> Bool {
+        own.contains { ip in
+            ip.reach == .global || ip.reach != .loopback && (ip.family == .v4 || target.reach != .global)
+        }
+    }
 }

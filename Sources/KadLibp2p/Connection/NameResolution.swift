@@ -15,12 +15,20 @@ enum NameResolution {
     /// The most addresses of a name that are dialled.
     static let addressLimit = 4
 
-    /// Resolves a name. A resolver cannot be interrupted: when the task is cancelled, its answer is dropped.
+    /// Resolves a name. A resolver cannot be interrupted: when the task is cancelled or the time is up, its answer is dropped.
+    ///
+    /// - Throws: ``ConnectionError``; a resolver that takes too long counts as one that asks to be tried again.
     static func addresses(
-        of name: String, _ family: Endpoint.Family?
+        of name: String, _ family: Endpoint.Family?, within limit: Duration, on loop: any EventLoop
     ) async throws(ConnectionError) -> [IPAddress] {
         let answer = OneShot<[IPAddress]>()
+        let timer = loop.scheduleTask(in: TimeAmount(limit)) {
+            _ = answer.complete(.failure(ConnectionError(.unresolved(EAI_AGAIN))))
+        }
+        defer { timer.cancel() }
         NIOThreadPool.singleton.submit { state in
+            // Threads are few, and others may name us hosts whose servers are silent: nothing is asked that nobody waits for.
+            guard !answer.isDone else { return }
             answer.complete(state == .active ? resolve(name, family) : .failure(ConnectionError(.shutDown)))
         }
         return try await answer.value()

@@ -28,6 +28,9 @@ final class OneShot<Value: Sendable>: Sendable {
         return isFirst
     }
 
+    /// Whether there is a result: also when the waiter has left.
+    var isDone: Bool { state.withLock { if case .done = $0 { true } else { false } } }
+
     /// Waits for the result. One waiter.
     func value() async throws(ConnectionError) -> Value {
         let result = await withTaskCancellationHandler {

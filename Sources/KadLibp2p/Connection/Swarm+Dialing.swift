@@ -8,7 +8,13 @@ struct SharedDial {
     let number: UInt64
     let addresses: [Multiaddr]
     let task: Task<Void, Never>
-    var waiters: [UInt64: OneShot<Connection>] = [:]
+    var waiters: [UInt64: Waiter] = [:]
+
+    struct Waiter {
+        let answer: OneShot<Connection>
+        /// What it wanted to have dialled: of what goes wrong elsewhere it is told nothing.
+        let addresses: [Multiaddr]
+    }
 }
 
 extension Swarm {
@@ -22,48 +28,49 @@ extension Swarm {
     ) async throws(ConnectionError) -> (Connection, isNew: Bool) {
         guard peer != keys.peerID else { throw ConnectionError(.ourselves) }
         var untried = addresses
+        var failures: [ConnectionError] = []
         while true {
-            let answer = OneShot<Connection>()
-            let waiter: Waiter
-            switch join(peer, untried, answer, except: stale) {
+            let waiter = SharedDial.Waiter(answer: OneShot(), addresses: addresses)
+            let place: Place
+            switch join(peer, untried, waiter, except: stale) {
             case .connected(let connection): return (connection, false)
             case .refused(let error): throw error
-            case .waiting(let joined): waiter = joined
+            case .waiting(let joined): place = joined
             }
             do throws(ConnectionError) {
-                return (try await answer.value(), true)
+                return (try await waiter.answer.value(), true)
             } catch {
-                leave(peer, waiter)
-                untried.removeAll(where: waiter.addresses.contains)
-                guard error.reason != .cancelled, !untried.isEmpty else {
-                    // What went wrong at an address that another caller named is none of this one's addresses' fault.
-                    let isOurs = error.address.map(addresses.contains) ?? true
-                    throw isOurs ? error : ConnectionError(error.reason, at: addresses.count == 1 ? addresses[0] : nil)
-                }
+                leave(peer, place)
+                failures.append(error)
+                untried.removeAll(where: place.addresses.contains)
+                guard error.reason != .cancelled else { throw error }
+                guard !untried.isEmpty else { throw .mostTelling(of: failures) }
             }
         }
     }
 
-    private struct Waiter {
+    /// Where somebody waits.
+    private struct Place {
         let dial: UInt64
         let number: UInt64
+        /// Those that are dialled.
         let addresses: [Multiaddr]
     }
 
     private enum Joined {
         case connected(Connection)
-        case waiting(Waiter)
+        case waiting(Place)
         case refused(ConnectionError)
     }
 
     private func join(
-        _ peer: PeerID, _ addresses: [Multiaddr], _ answer: OneShot<Connection>, except stale: Connection?
+        _ peer: PeerID, _ addresses: [Multiaddr], _ waiter: SharedDial.Waiter, except stale: Connection?
     ) -> Joined {
         state.withLock { state in
             guard !state.isShutDown else { return .refused(ConnectionError(.shutDown)) }
             if let connection = state.table.connection(to: peer), connection !== stale { return .connected(connection) }
             guard !addresses.isEmpty else { return .refused(ConnectionError(.noAddress)) }
-            let waiter = state.nextNumber()
+            let number = state.nextNumber()
             if state.dials[peer] == nil {
                 let dial = state.nextNumber()
                 let task = Task { [self] in
@@ -73,16 +80,16 @@ extension Swarm {
                 state.dials[peer] = SharedDial(number: dial, addresses: addresses, task: task)
             }
             guard let dial = state.dials[peer] else { return .refused(ConnectionError(.cancelled)) }
-            state.dials[peer]?.waiters[waiter] = answer
-            return .waiting(Waiter(dial: dial.number, number: waiter, addresses: dial.addresses))
+            state.dials[peer]?.waiters[number] = waiter
+            return .waiting(Place(dial: dial.number, number: number, addresses: dial.addresses))
         }
     }
 
     /// The last one who leaves ends the dial.
-    private func leave(_ peer: PeerID, _ waiter: Waiter) {
+    private func leave(_ peer: PeerID, _ place: Place) {
         let orphan = state.withLock { state -> Task<Void, Never>? in
-            guard state.dials[peer]?.number == waiter.dial else { return nil }
-            state.dials[peer]?.waiters[waiter.number] = nil
+            guard state.dials[peer]?.number == place.dial else { return nil }
+            state.dials[peer]?.waiters[place.number] = nil
             guard let dial = state.dials[peer], dial.waiters.isEmpty else { return nil }
             state.dials[peer] = nil
             return dial.task
@@ -90,33 +97,42 @@ extension Swarm {
         orphan?.cancel()
     }
 
-    private func dialled(_ peer: PeerID, _ number: UInt64, _ result: Result<Connection, ConnectionError>) {
-        let waiters = state.withLock { state -> [OneShot<Connection>] in
+    private func dialled(_ peer: PeerID, _ number: UInt64, _ result: Result<Connection, FailedDial>) {
+        let waiters = state.withLock { state -> [SharedDial.Waiter] in
             guard state.dials[peer]?.number == number else { return [] }
             defer { state.dials[peer] = nil }
             return state.dials[peer].map { Array($0.waiters.values) } ?? []
         }
-        for waiter in waiters { waiter.complete(result) }
+        for waiter in waiters { waiter.answer.complete(result.mapError { $0.told(of: waiter.addresses) }) }
+    }
+
+    /// What went wrong at each address.
+    private struct FailedDial: Error {
+        var failures: [ConnectionError] = []
+
+        /// What went wrong at some of them. Nobody is charged for an address that another caller named.
+        func told(of addresses: [Multiaddr]) -> ConnectionError {
+            .mostTelling(of: failures.filter { $0.address.map(addresses.contains) ?? true })
+        }
     }
 
     // MARK: One address after the other
 
-    private func dialAll(_ peer: PeerID, _ addresses: [Multiaddr]) async -> Result<Connection, ConnectionError> {
+    private func dialAll(_ peer: PeerID, _ addresses: [Multiaddr]) async -> Result<Connection, FailedDial> {
         let deadline = ContinuousClock.now + configuration.dialTimeout
-        var failures: [ConnectionError] = []
+        var failed = FailedDial()
         for (index, address) in addresses.enumerated() {
             let share = (deadline - .now) / (addresses.count - index)
             guard share > .zero, !Task.isCancelled else { break }
             do throws(ConnectionError) {
                 return .success(try await dial(peer, at: address, within: min(share, configuration.handshakeTimeout)))
             } catch {
-                failures.append(ConnectionError(error.reason, at: address))
-                logger.debug("dial failed", metadata: failures.last?.metadata)
+                failed.failures.append(ConnectionError(error.reason, at: address))
+                logger.debug("dial failed", metadata: failed.failures.last?.metadata)
                 guard error.reason != .cancelled, error.reason != .shutDown else { break }
             }
         }
-        if Task.isCancelled { return .failure(ConnectionError(.cancelled)) }
-        return .failure(.mostTelling(of: failures))
+        return .failure(failed)
     }
 
     private func dial(
@@ -128,7 +144,10 @@ extension Swarm {
         case .ip(let ip, let port): return try await dial(peer, ip, port, named: address, within: limit)
         case .name(let name, let family, let port):
             let deadline = ContinuousClock.now + limit
-            let found = try await NameResolution.addresses(of: name, family)
+            // Of names only the addresses tell whether they lead where this node may go.
+            let found = try await NameResolution.addresses(of: name, family, within: limit, on: group.any())
+                .filter(configuration.scope.admits)
+            guard !found.isEmpty else { throw ConnectionError(.unsupportedAddress) }
             var failures: [ConnectionError] = []
             for (index, ip) in found.enumerated() {
                 let share = (deadline - .now) / (found.count - index)
@@ -165,7 +184,7 @@ extension Swarm {
         } catch {
             // Given up, or failed: nothing is left of it.
             state.withLock { $0.channels[number] }?.close(promise: nil)
-            throw error.isMissingRoute(to: ip.family) ? ConnectionError(.unsupportedAddress) : error
+            throw error.isMissingRoute(to: ip) ? ConnectionError(.unsupportedAddress) : error
         }
     }
 
@@ -224,9 +243,9 @@ extension ConnectionEvents {
 extension ConnectionError {
     /// Whether it says no more than that this machine has no route of that family at all: nobody's fault, and no sign that
     /// the uplink is down.
-    fileprivate func isMissingRoute(to family: Endpoint.Family) -> Bool {
+    fileprivate func isMissingRoute(to target: IPAddress) -> Bool {
         guard case .system(let code) = reason, SystemFailure.isMissingRoute(errno: code) else { return false }
-        return !Interfaces.reaches(family)
+        return !Interfaces.reaches(target, from: Interfaces.addresses(target.family))
     }
 
     /// Whether a connection has ended, and another one may do.

@@ -7,8 +7,7 @@ extension Swarm {
         let peer = stream.remote
         let protocols = state.withLock { state -> [String]? in
             let count = state.served[peer, default: 0]
-            guard !state.isShutDown, count < configuration.streamsPerPeer, state.servedCount < configuration.streamLimit
-            else { return nil }
+            guard !state.isShutDown, count < share(of: state.servedCount) else { return nil }
             state.served[peer] = count + 1
             state.servedCount += 1
             return Array(state.handlers.keys)
@@ -23,6 +22,15 @@ extension Swarm {
             await self?.serve(stream, protocols)
             self?.release(peer)
         }
+    }
+
+    /// How many streams one peer may have while so many are served: the fuller it is, the fewer. Peers that keep as many as they
+    /// can so leave room, and whoever comes anew has one as long as there is any.
+    private func share(of served: Int) -> Int {
+        let (most, limit) = (configuration.streamsPerPeer, configuration.streamLimit)
+        guard served < limit else { return 0 }
+        let share = Double(limit - served) / Double(limit) * Double(most)
+        return min(most, Int(exactly: share.rounded(.up)) ?? most)
     }
 
     private func release(_ peer: PeerID) {
@@ -84,7 +92,7 @@ extension Swarm {
         }
         for dial in dials {
             dial.task.cancel()
-            for waiter in dial.waiters.values { waiter.complete(.failure(ConnectionError(.shutDown))) }
+            for waiter in dial.waiters.values { waiter.answer.complete(.failure(ConnectionError(.shutDown))) }
         }
         for task in tasks { task.cancel() }
         for listener in listeners { try? await listener.channel.close().get() }

@@ -42,7 +42,7 @@ public final class Swarm: Sendable {
         /// Streams that are served, by peer.
         var served: [PeerID: Int] = [:]
         var servedCount = 0
-        var identified: [@Sendable (IdentifiedPeer) -> Void] = []
+        var identified: [@Sendable (IdentifiedPeer) async -> Void] = []
         var connected: [@Sendable (ConnectedPeer) -> Void] = []
         /// Those that wait for the shutdown's end.
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -57,6 +57,12 @@ public final class Swarm: Sendable {
         }
 
         var isEmpty: Bool { channels.isEmpty && tasks.isEmpty && listeners.isEmpty }
+
+        mutating func wakeIfEmpty() {
+            guard isShutDown, isEmpty else { return }
+            for continuation in waiting { continuation.resume() }
+            waiting = []
+        }
     }
 
     struct Listener {
@@ -118,9 +124,9 @@ public final class Swarm: Sendable {
         state.withLock { $0.handlers[`protocol`] = handler }
     }
 
-    /// Calls `body` whenever a peer has said what it is: soon after a connection is made, and when it has changed. It must not
-    /// wait.
-    public func onIdentified(_ body: @escaping @Sendable (IdentifiedPeer) -> Void) {
+    /// Calls `body` whenever a peer has said what it is: soon after a connection is made, and when it has changed. Until it
+    /// returns, the stream on which the peer said so is not closed: a peer says no more than is taken.
+    public func onIdentified(_ body: @escaping @Sendable (IdentifiedPeer) async -> Void) {
         state.withLock { $0.identified.append(body) }
     }
 
@@ -138,6 +144,12 @@ public final class Swarm: Sendable {
     public func stream(
         to peer: PeerID, at addresses: [Multiaddr], speaking protocols: [String]
     ) async throws(ConnectionError) -> any MessageStream {
+        try await connectionStream(to: peer, at: addresses, speaking: protocols)
+    }
+
+    func connectionStream(
+        to peer: PeerID, at addresses: [Multiaddr], speaking protocols: [String]
+    ) async throws(ConnectionError) -> ConnectionStream {
         // A connection that falls idle as it is chosen, or died unseen, is no reason to give up: the second one is new.
         var stale: Connection?
         while true {
@@ -165,89 +177,4 @@ public final class Swarm: Sendable {
         metrics.openedStream()
         return stream
     }
-
-    // MARK: Connections' events
-
-    /// What a connection's handler reports. The swarm is held by nothing that it owns.
-    var events: ConnectionEvents {
-        ConnectionEvents(
-            established: { [weak self] in self?.established($0) ?? (self == nil ? ConnectionError(.shutDown) : nil) },
-            opened: { [weak self] in self?.opened($0) },
-            retired: { [weak self] in self?.retire($0) },
-            closed: { [weak self] in self?.closed($0, $1) },
-            streams: { [weak self] connection, count in
-                self?.state.withLock { $0.table.setStreams(count, of: connection) }
-            })
-    }
-
-    private func established(_ connection: Connection) -> ConnectionError? {
-        let (leaving, count, hooks) = state.withLock { state in
-            let leaving = state.isShutDown ? nil : state.table.insert(connection)
-            return (leaving, state.table.count, state.connected)
-        }
-        guard let leaving else {
-            metrics.refusedConnection()
-            return ConnectionError(.limit)
-        }
-        for other in leaving { other.close(.limit) }
-        metrics.established(connection.role)
-        metrics.state(connections: count)
-        logger.debug("connected", metadata: connection.metadata)
-        for hook in hooks { hook(ConnectedPeer(connection)) }
-        run { [weak self] in await self?.identify(connection) }
-        return nil
-    }
-
-    /// Takes a connection out of use for new streams.
-    private func retire(_ connection: Connection) { state.withLock { $0.table.retire(connection) } }
-
-    private func closed(_ connection: Connection?, _ error: ConnectionError) {
-        let count = state.withLock { state in
-            if let connection { state.table.remove(connection) }
-            return state.table.count
-        }
-        metrics.state(connections: count)
-        if let connection {
-            logger.debug("disconnected", metadata: connection.metadata.merging(error.metadata) { $1 })
-        } else {
-            metrics.failedHandshake(error.failureClass)
-            logger.debug("handshake failed", metadata: error.metadata)
-        }
-    }
-}
-
-/// A connection that has just been secured.
-public struct ConnectedPeer: Hashable, Sendable {
-    public let peer: PeerID
-    /// Where it is: as it was dialled, or where it came from.
-    public let address: Multiaddr
-    /// Whether this node dialled.
-    public let isDialled: Bool
-
-    init(_ connection: Connection) {
-        peer = connection.remote
-        address = connection.remoteAddress
-        isDialled = connection.role == .dialer
-    }
-}
-
-extension Swarm.State {
-    mutating func wakeIfEmpty() {
-        guard isShutDown, isEmpty else { return }
-        for continuation in waiting { continuation.resume() }
-        waiting = []
-    }
-}
-
-extension Connection {
-    var metadata: Logger.Metadata {
-        [
-            "peer": "\(PeerIDEncoding.libp2p.encode(remote))", "address": "\(remoteAddress)",
-            "direction": role == .dialer ? "out" : "in",
-        ]
-    }
-}
-
-extension ConnectionError {
-    var metadata: Logger.Metadata { ["reason": "\(self)", "class": "\(failureClass.name)"] }
 }

@@ -28,12 +28,13 @@ public struct SwarmConfiguration: Sendable {
 
     /// The most connections. Beyond it the one that has been idle longest makes room; when none is idle, no more are accepted.
     public var connectionLimit = 512
-    /// The most connections that are accepted from one IP address, in a public network. Addresses that are not of the public
-    /// internet are exempt.
+    /// The most connections that are accepted from one IPv4 address or IPv6 /56, in a public network. Addresses that are not of
+    /// the public internet are exempt.
     public var connectionsPerAddress = 16
     /// The most accepted connections that are not secured yet. Each costs a few key operations.
     public var pendingHandshakeLimit = 64
-    /// The most streams that one peer may have open to us, over all its connections.
+    /// The most streams that one peer may have open to us, over all its connections, when there are no others: of what
+    /// others leave of ``streamLimit``, a peer has the same part.
     public var streamsPerPeer = 32
     /// The most streams of all peers that are served at one time.
     public var streamLimit = 1_024

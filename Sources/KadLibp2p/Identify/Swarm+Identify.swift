@@ -46,7 +46,7 @@ extension Swarm {
             throw ConnectionError(.malformed)
         }
         let hooks = state.withLock { $0.identified }
-        for hook in hooks { hook(found) }
+        for hook in hooks { await hook(found) }
     }
 
     /// What this node says of itself to the other end of a connection.

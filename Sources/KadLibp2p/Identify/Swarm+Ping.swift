@@ -31,10 +31,15 @@ extension Swarm {
 
     /// Asks a peer for a sign of life, over the connection that there is or a new one.
     ///
+    /// - Parameter limit: how long the answer may take.
     /// - Returns: how long it took, from the agreement on the protocol on.
-    /// - Throws: ``ConnectionError``: `badResponse` when something else came back.
-    public func ping(_ peer: PeerID, at addresses: [Multiaddr]) async throws(ConnectionError) -> Duration {
-        let stream = try await stream(to: peer, at: addresses, speaking: [Self.pingProtocol])
+    /// - Throws: ``ConnectionError``: `badResponse` when something else came back, `timeout` when nothing did.
+    public func ping(
+        _ peer: PeerID, at addresses: [Multiaddr], within limit: Duration = .seconds(10)
+    ) async throws(ConnectionError) -> Duration {
+        let stream = try await connectionStream(to: peer, at: addresses, speaking: [Self.pingProtocol])
+        let deadline = stream.expire(in: limit)
+        defer { deadline.cancel() }
         var generator = SystemRandomNumberGenerator()
         let question = (0..<Self.pingBytes).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
         let start = ContinuousClock.now

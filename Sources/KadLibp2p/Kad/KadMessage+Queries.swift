@@ -35,13 +35,14 @@ extension KadMessage {
         }
     }
 
-    /// Our answer to a query.
+    /// Our answer to a query; nil for ADD_PROVIDER, which has none.
     ///
-    /// A kad PING is answered with one, though we send none. ADD_PROVIDER is answered with its kind and key: py-libp2p does
-    /// so, go-libp2p sends nothing, and clients wait for neither.
+    /// A kad PING is answered with one, though we send none. go-libp2p tells of providers and goes on asking on the same
+    /// stream: what came for the one it would take for the answer to the other, and all that follow would be one too late.
+    /// py-libp2p sends the message back as a server, but reads nothing as a client.
     ///
     /// - Parameter now: when a value that was put has been received.
-    init(answering query: Query, with answer: QueryAnswer, from sender: OwnContact, at now: Instant) {
+    init?(answering query: Query, with answer: QueryAnswer, from sender: OwnContact, at now: Instant) {
         self.init()
         if let record = sender.record { senderRecord = .init(record) }
         closerPeers = answer.closer.map { Peer(id: $0.peer.id, addresses: $0.addresses) }
@@ -70,9 +71,7 @@ extension KadMessage {
                 let isOurs = provider.addresses.isEmpty && provider.peer.id == sender.id
                 return Peer(id: provider.peer.id, addresses: isOurs ? sender.addresses : provider.addresses)
             }
-        case .addProvider(let key, _):
-            type = .addProvider
-            self.key = .init(key)
+        case .addProvider: return nil
         }
     }
 

@@ -61,7 +61,7 @@ final class KadServer: Sendable {
                     return true
                 }
                 guard let request else { break }
-                try await channel.write(try await reply(to: request, on: stream))
+                if let answer = try await reply(to: request, on: stream) { try await channel.write(answer) }
                 deadline.restart(configuration.patience)
             }
         } catch {
@@ -72,7 +72,7 @@ final class KadServer: Sendable {
         await stream.closeWriting()
     }
 
-    private func reply(to request: [UInt8], on stream: any MessageStream) async throws(KadFault) -> KadMessage {
+    private func reply(to request: [UInt8], on stream: any MessageStream) async throws(KadFault) -> KadMessage? {
         let message = try KadMessage.reading(request)
         try records.check(message, from: stream.remote)
         let query = try message.query

@@ -24,11 +24,9 @@ extension Swarm {
     /// asks hears of it by this.
     public func inform(_ node: KadNode) {
         onIdentified { [weak node] found in
-            Task {
-                await node?.identified(
-                    found.peer, agent: found.agent, protocols: found.protocols, addresses: found.addresses,
-                    serves: found.protocols.contains(KadProtocol.id))
-            }
+            await node?.identified(
+                found.peer, agent: found.agent, protocols: found.protocols, addresses: found.addresses,
+                serves: found.protocols.contains(KadProtocol.id))
         }
     }
 }

@@ -91,6 +91,15 @@ struct KadServerTests {
         #expect(asked.withLock { $0 } == [.getValue(key), .ping, .getValue(key)])
     }
 
+    @Test("who tells of a provider and goes on asking gets the answer to what was asked")
+    func toldAndAsked() async throws {
+        let (client, task) = try Served().stream()
+        try await client.send(KadExamples.addProvider + KadExamples.ping)
+        await client.closeWriting()
+        #expect(await client.readAll() == KadExamples.ping)
+        #expect(await task.value == nil)
+    }
+
     @Test("the node learns who asks and where it comes from")
     func asker() async throws {
         let served = try Served { (query, peer, address) throws(Refusal) in

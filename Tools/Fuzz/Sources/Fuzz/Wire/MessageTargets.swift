@@ -61,9 +61,10 @@ private func serveAndAsk(_ bytes: [UInt8]) throws {
                 try Broken.unless(
                     answer.named.allSatisfy { $0.addresses.count <= KadProtocol.addressLimit }, "too many addresses")
             }
-            if let query = try? message.query {
+            if let query = try? message.query,
                 let reply = KadMessage(
                     answering: query, with: QueryAnswer(), from: sender, at: Instant(milliseconds: 1_700_000_000_000))
+            {
                 _ = try KadMessage.reading(reply.written())
             }
         }
