@@ -22,6 +22,12 @@ public final class MetricsServer: Sendable {
     public let address: SocketAddress
     private let channel: any Channel
 
+    /// Where Prometheus fetches.
+    public var url: String {
+        let host = address.ipAddress ?? ""
+        return "http://\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)/metrics"
+    }
+
     private init(channel: any Channel, address: SocketAddress) {
         self.channel = channel
         self.address = address
@@ -110,6 +116,7 @@ private final class MetricsHandler: ChannelInboundHandler {
     private let isHealthy: @Sendable () -> Bool
     private var deadline: Scheduled<Void>?
     private var request: HTTPRequestHead?
+    private var isAnswered = false
 
     init(registry: PrometheusRegistry, limits: MetricsServer.Limits, isHealthy: @escaping @Sendable () -> Bool) {
         self.registry = registry
@@ -132,7 +139,11 @@ private final class MetricsHandler: ChannelInboundHandler {
         case .head(let head): if request == nil { request = head }
         // What it may carry is of no interest; how much of it there may be is limited.
         case .body: break
-        case .end: if let request { answer(request, context) }
+        case .end:
+            // Requests that follow in one go would each be an answer in memory.
+            guard let request, !isAnswered else { return }
+            isAnswered = true
+            answer(request, context)
         }
     }
 

@@ -29,6 +29,10 @@ extension KadNode {
             case .sweep(let now): sweep(at: now)
             case .wake(let uptime): wake(at: uptime)
             case .bootstrap:
+                guard !bootstrap.isEmpty else {
+                    logger.info("few peers are known, and no bootstrap peers were named")
+                    continue
+                }
                 logger.info("asking bootstrap peers", metadata: ["count": "\(bootstrap.count)"])
                 actions += engine.introduce(bootstrap, source: "bootstrap", at: time.now)
             case .note(let note):

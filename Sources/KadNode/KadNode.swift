@@ -144,10 +144,8 @@ public actor KadNode: Service {
         calls = [:]
         await untilCallsEnded()
         // Nothing that they wait for is left.
-        for errand in errands.values {
-            errand.cancel()
-            await errand.value
-        }
+        for errand in errands.values { errand.cancel() }
+        for errand in errands.values { await errand.value }
         await timer?.value
         try await store.flush()
         logger.info("node stopped", metadata: ["contacts": "\(engine.table.count)"])
@@ -180,45 +178,6 @@ public actor KadNode: Service {
     public func flush() async throws(StoreError) {
         perform(engine.persist(at: time.now))
         try await store.flush()
-    }
-
-    // MARK: Lookups
-
-    /// Searches for the peers nearest to a target. The events come as they happen; leaving the loop, or cancelling its
-    /// task, cancels the lookup.
-    public func lookup(_ target: LookupTarget, options: LookupOptions = LookupOptions()) -> LookupEvents {
-        let (stream, continuation) = AsyncStream<LookupEvent>.makeStream()
-        guard phase != .stopped else {
-            continuation.finish()
-            return LookupEvents(stream: stream)
-        }
-        let (id, actions) = engine.lookup(target, options: options, at: time.now)
-        lookups[id] = continuation
-        continuation.onTermination = { [weak self] reason in
-            guard case .cancelled = reason else { return }
-            Task { await self?.cancel(id) }
-        }
-        perform(actions)
-        return LookupEvents(stream: stream)
-    }
-
-    /// The peers nearest to a target that answered, nearest first.
-    ///
-    /// - Throws: `CancellationError` when the task was cancelled or the node has ended before the lookup did.
-    public func closest(
-        to target: LookupTarget, options: LookupOptions = LookupOptions()
-    ) async throws -> [FoundPeer] {
-        for await event in lookup(target, options: options) {
-            guard case .finished(let reason, _, let closest) = event else { continue }
-            guard reason != .cancelled else { break }
-            return closest
-        }
-        throw CancellationError()
-    }
-
-    private func cancel(_ id: LookupID) {
-        guard lookups.removeValue(forKey: id) != nil, phase != .stopped else { return }
-        perform(engine.cancel(id, at: time.now))
     }
 
     // MARK: What happens outside

@@ -19,7 +19,7 @@ import Metrics
 /// | `kadstore_bad_replies_total` | counter | |
 /// | `kadstore_peers_dropped_total` | counter | |
 /// | `kadstore_store_errors_total` | counter | |
-/// | `kadstore_queries_total` | counter (what others asked) | `query`: `ping`, `find-node`, `get-value`, `put-value`, `get-providers`, `add-provider`; `outcome`: `answered`, `invalid`, `too-many`, `unavailable` |
+/// | `kadstore_queries_total` | counter (what others asked) | `query`: `ping`, `find-node`, `get-value`, `put-value`, `get-providers`, `add-provider`; `outcome`: `answered`, `invalid`, `too-many`, `full`, `unavailable` |
 /// | `kadstore_values_refused_total` | counter (values that may not stand under their keys) | |
 /// | `kadstore_publications_total` | counter (peers that were told of a value or provider) | `kind`: `value`, `provider`, `correction`; `outcome`: `accepted`, `failed` |
 struct NodeMetrics {

@@ -85,9 +85,11 @@ import Testing
         try await setting.store.close()
     }
 
-    @Test("what could not be told is tried again in minutes, not at once, and not in a day")
-    func failing() async throws {
-        let setting = try await setting(values: 1, age: 30 * Self.hour)
+    @Test(
+        "what could not be told is tried again in minutes, not at once, and not in a day",
+        arguments: [(1, 0), (0, 1)])
+    func failing(values: Int, providers: Int) async throws {
+        let setting = try await setting(values: values, providers: providers, age: 30 * Self.hour)
         let told = try run(setting, hours: 2, succeeds: false)
         #expect((8...14).contains(told.count))
         try await setting.store.close()

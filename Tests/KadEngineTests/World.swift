@@ -181,6 +181,8 @@ final class TemporaryStore {
     func open(now: @escaping @Sendable () -> Instant = Instant.systemClock) async throws -> Store {
         var options = StoreOptions()
         options.now = now
+        // Virtual days take seconds: on a busy machine the disk need not keep up with them.
+        options.queueLimit = 1 << 20
         return try await Store.open(path, mode: .create(.libp2p, .private), options: options)
     }
 }

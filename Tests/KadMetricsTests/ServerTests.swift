@@ -83,6 +83,27 @@ struct ServerTests {
         await server.close()
     }
 
+    @Test("answers one request of a connection, however many come in one go")
+    func once() async throws {
+        let server = try await listen()
+        let requests = String(repeating: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", count: 200)
+        let answer = try await exchange(server.address, requests)
+        #expect(answer.split(separator: "HTTP/1.1 200", omittingEmptySubsequences: false).count == 2)
+        await server.close()
+    }
+
+    @Test("names its address as Prometheus takes it, IPv6 in brackets", arguments: ["127.0.0.1", "::1"])
+    func url(host: String) async throws {
+        guard let server = try? await MetricsServer.listen(host: host, port: 0, registry: PrometheusRegistry()) else {
+            // A system without IPv6.
+            try #require(host == "::1")
+            return
+        }
+        let port = try #require(server.address.port)
+        #expect(server.url == (host == "::1" ? "http://[::1]:\(port)/metrics" : "http://127.0.0.1:\(port)/metrics"))
+        await server.close()
+    }
+
     @Test("cuts off a request that never ends, and one that is too long")
     func bounded() async throws {
         var limits = MetricsServer.Limits()

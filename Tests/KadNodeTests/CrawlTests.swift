@@ -198,9 +198,16 @@ extension Web: Transport {
                 BackoffState(
                     streakMilli: 1_000, streakAt: now, lastClass: .timeout,
                     notBefore: now.advanced(byMilliseconds: 3_600_000), waitMilliseconds: 3_600_000)))
-        let report = try await crawler(store, web).run(from: web.bootstrap(1))
-        #expect(report.crawl.leftOut == 2 && report.crawl.answered == 39 && web.asked[waiting.key] == nil)
-        let all = try await crawler(store, web) { $0.asksEverybody = true }.run(restart: true)
+        // Another one begins to wait while the crawl runs: the node does not dial it.
+        let trial = web.nodes[5].peer.key
+        let crawler = Crawler(store: store, localKey: Self.localKey) { (request, peer) throws(TransportError) in
+            if peer.key == trial { throw TransportError(.cancelled) }
+            return try await web.answer(request, peer)
+        }
+        let report = try await crawler.run(from: web.bootstrap(1))
+        #expect(report.crawl.leftOut == 3 && report.crawl.answered == 38 && web.asked[waiting.key] == nil)
+        #expect(report.crawl.failed == 0)
+        let all = try await self.crawler(store, web) { $0.asksEverybody = true }.run(restart: true)
         #expect(all.crawl.leftOut == 1 && all.crawl.answered == 40)
         try await store.close()
     }

@@ -135,11 +135,16 @@ final class Swarm {
     private let files: Folder
     private(set) var members: [Member] = []
     private let serving: ServingLimits
+    private let options: StoreOptions
 
     /// - Parameter introduces: whether each knows all others from the start.
-    init(count: Int, introduces: Bool = true, serving: ServingLimits = ServingLimits()) async throws {
+    init(
+        count: Int, introduces: Bool = true, serving: ServingLimits = ServingLimits(),
+        options: StoreOptions = StoreOptions()
+    ) async throws {
         files = try Folder()
         self.serving = serving
+        self.options = options
         var generator = SeededGenerator(seed: 11)
         for number in 0..<count {
             let digest = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
@@ -159,7 +164,8 @@ final class Swarm {
     private func life(
         _ number: Int, _ id: PeerID, _ address: Multiaddr, maintains: Bool
     ) async throws -> (Store, KadNode) {
-        let store = try await Store.open(files.path + "/\(number).db", mode: .create(.libp2p, .private))
+        let store = try await Store.open(
+            files.path + "/\(number).db", mode: .create(.libp2p, .private), options: options)
         var configuration = EngineConfiguration.patient
         configuration.askMilliseconds = 600_000
         configuration.maintains = maintains

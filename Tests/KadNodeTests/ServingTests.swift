@@ -92,6 +92,74 @@ import Testing
     }
 }
 
+@Suite("A flood of valid records") struct FloodTests {
+    /// A node that knows 29 others to live, with room for so few records, and senders whom nobody knows.
+    private func flooded() async throws -> (Swarm, senders: [PeerID]) {
+        var options = StoreOptions()
+        options.holdingLimits.values = 40
+        options.holdingLimits.providers = 40
+        let swarm = try await Swarm(count: 30, options: options)
+        for member in swarm.members.dropFirst() { _ = try await swarm[0].ask(.ping, of: member.id) }
+        let senders = try (0..<8).map { try #require(PeerID([0x12, 0x20] + [UInt8](repeating: $0, count: 32))) }
+        return (swarm, senders)
+    }
+
+    private func key(_ kind: String, _ number: Int) -> [UInt8] { Array("/test/\(kind)\(number)".utf8) }
+
+    @Test("fills half of the room, and from then on takes only what this node is among the nearest to")
+    func values() async throws {
+        let (swarm, senders) = try await flooded()
+        let (node, store) = (swarm[0], swarm.members[0].store)
+        for number in 0..<25 {
+            _ = try await node.answer(.putValue(key: key("old", number), value: [0x31]), from: senders[0])
+        }
+        try await store.flush()
+        var (taken, refused) = (0, 0)
+        for number in 0..<200 {
+            let key = key("flood", number)
+            let isNear = swarm.nearest(key).contains(0)
+            do throws(Refusal) {
+                _ = try await node.answer(.putValue(key: key, value: [0x31]), from: senders[number % 8])
+                #expect(isNear, "\(number)")
+                taken += 1
+            } catch {
+                #expect(error == .full && !isNear, "\(number), \(error)")
+                refused += 1
+            }
+        }
+        #expect(taken > 0 && refused > 0)
+        // What is kept already is renewed wherever it is.
+        for number in 0..<25 where try store.value(key("old", number), at: swarm.mesh.now) != nil {
+            _ = try await node.answer(.putValue(key: key("old", number), value: [0x32]), from: senders[0])
+        }
+        try await swarm.end()
+    }
+
+    @Test("of providers is held to the same")
+    func providers() async throws {
+        let (swarm, senders) = try await flooded()
+        let node = swarm[0]
+        func provide(_ key: [UInt8], _ sender: PeerID) async throws(Refusal) {
+            let address = swarm.members[1].address
+            _ = try await node.answer(
+                .addProvider(key, providers: [NamedPeer(id: Array(sender.bytes), addresses: [address])]), from: sender)
+        }
+        for number in 0..<25 { try await provide(key("old", number), senders[0]) }
+        try await swarm.members[0].store.flush()
+        for number in 0..<100 {
+            let key = key("flood", number)
+            let isNear = swarm.nearest(key).contains(0)
+            do throws(Refusal) {
+                try await provide(key, senders[number % 8])
+                #expect(isNear, "\(number)")
+            } catch {
+                #expect(error == .full && !isNear, "\(number), \(error)")
+            }
+        }
+        try await swarm.end()
+    }
+}
+
 extension KadNode {
     func lastSeen(_ key: Key) -> Instant? { engine.table.liveContact(key)?.lastSeen }
 }

@@ -64,6 +64,75 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         try await swarm.end()
     }
 
+    @Test("a lookup that ended early tells whom it saw to have an older value, and nobody who may be far from the key")
+    func earlyCorrection() async throws {
+        let swarm = try await Swarm(count: 30)
+        _ = try await swarm[0].put(key: key, value: bytes("1 one"))
+        let nearest = swarm.nearest(key)
+        let asker = try #require((1..<30).first { !nearest.contains($0) })
+        // One of them keeps the older value, all others have a newer one, or none.
+        let (older, empty) = (nearest[1], nearest[0])
+        for number in nearest where number != older {
+            let event: StoreEvent =
+                number == empty ? .valueForgotten(key) : .valueStored(newer(at: swarm.mesh.now))
+            try swarm.members[number].store.record(.valueForgotten(key))
+            try swarm.members[number].store.record(event)
+        }
+        swarm.mesh.forgetRequests()
+        #expect(try await swarm[asker].get(key: key, quorum: 6) == bytes("2 two"))
+        try await swarm.settle()
+        let told = swarm.mesh.requests.filter { if case .putValue = $0.request { true } else { false } }
+        #expect(Set(told.map(\.to)).isSubset(of: [swarm.members[older].key]))
+        #expect(try swarm.members[empty].store.value(key, at: swarm.mesh.now) == nil)
+        try await swarm.end()
+    }
+
+    private func newer(at now: Instant, isOwn: Bool = false) -> StoredValue {
+        StoredValue(
+            key: key, value: bytes("2 two"), receivedAt: now, expiresAt: now.advanced(byMilliseconds: 3_600_000),
+            isOwn: isOwn)
+    }
+
+    @Test(
+        "what is put while a lookup for the same key runs is neither forgotten nor passed over",
+        arguments: [true, false])
+    func overtaken(isKnown: Bool) async throws {
+        let swarm = try await Swarm(count: 30)
+        _ = try await swarm[0].put(key: key, value: bytes("1 one"))
+        let nearest = swarm.nearest(key)
+        let asker = try #require((1..<30).first { !nearest.contains($0) })
+        let (store, now) = (swarm.members[asker].store, swarm.mesh.now)
+        if isKnown {
+            let old = StoredValue(key: key, value: bytes("0 old"), receivedAt: now, expiresAt: now, isOwn: true)
+            try store.record(.valueStored(old))
+        }
+        swarm.mesh.advance(hours: 1)
+        let own = newer(at: swarm.mesh.now, isOwn: true)
+        swarm.mesh.lie(swarm.members[nearest[2]].key) { request in
+            if case .getValue = request { try? store.record(.valueStored(own)) }
+            return nil
+        }
+        #expect(try await swarm[asker].get(key: key) == bytes("2 two"))
+        try await swarm.settle()
+        let kept = try #require(try store.value(key, at: swarm.mesh.now))
+        #expect(kept.isOwn && kept.value == bytes("2 two"))
+        #expect(try swarm.kept(key)[nearest[0]] == bytes("2 two"))
+        try await swarm.end()
+    }
+
+    @Test("our own value that has run out gives way to any that is valid, which is kept")
+    func runOut() async throws {
+        let swarm = try await Swarm(count: 2)
+        let (own, now) = (swarm.members[0], swarm.mesh.now)
+        try own.store.record(
+            .valueStored(
+                StoredValue(key: key, value: bytes("9 expired"), receivedAt: now, expiresAt: now, isOwn: true)))
+        _ = try await own.node.answer(.putValue(key: key, value: bytes("2 two")), from: swarm.members[1].id)
+        let kept = try #require(try own.store.value(key, at: swarm.mesh.now))
+        #expect(kept.value == bytes("2 two") && !kept.isOwn)
+        try await swarm.end()
+    }
+
     @Test("one's own copy is enough while it is fresh, and is looked up again when it is not")
     func fresh() async throws {
         let swarm = try await Swarm(count: 10)

@@ -92,6 +92,16 @@ extension LoopbackTests {
             #expect(try await nodes.run("lookup", "x", "--db", "b.db").status == 64)
             #expect(try await nodes.run("put", "nokey", "x", "--db", "b.db").status == 64)
             #expect(try await nodes.run("put", "/test/x", "@nofile", "--accept", "test", "--db", "b.db").status == 66)
+            // One peer takes a value, two do not: they take no values of that namespace.
+            for name in ["c.db", "d.db"] {
+                let other = try await nodes.start(name, bootstrap: [node], accepting: nil)
+                _ = try await Nodes.event("ready", of: other.process)
+            }
+            #expect(try await nodes.run("init", "--db", "e.db", "--scope", "private").status == 0)
+            let refused = try await nodes.run(
+                "put", "/test/x", "x", "--accept", "test", "--db", "e.db", "--bootstrap", node.address, "--json")
+            #expect(refused.status == 3 && refused.messages.contains("most of the nearest"), "\(refused.messages)")
+            #expect((try refused.json()["accepted"] as? [String]) == [node.id], "\(refused.output)")
             // A node that stands still: its system takes the connection, and nothing comes.
             kill(node.process.identifier, SIGSTOP)
             let late = try await nodes.run(

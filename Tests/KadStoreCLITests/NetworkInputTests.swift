@@ -54,6 +54,12 @@ struct NetworkInputTests {
         #expect(peers[0].1.map(\.description) == ["/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/2"])
         let bare = try #require(AddressArgument(argument: "/ip4/10.0.0.1/tcp/1"))
         #expect(throws: CommandError.self) { try PeerAddresses.peers([bare]) }
+        // Of a peer one that can be dialled is enough.
+        let unfit = try ["/dnsaddr/bootstrap.example/p2p/\(first)", "/ip4/10.0.0.1/udp/1/quic-v1/p2p/\(first)"]
+            .map { try #require(AddressArgument(argument: $0)) }
+        #expect(throws: CommandError.self) { try PeerAddresses.peers(unfit) }
+        let fit = try #require(AddressArgument(argument: "/dns4/example.org/tcp/1/p2p/\(first)"))
+        #expect(try PeerAddresses.peers(unfit + [fit]).first?.1.count == 3)
         #expect(AddressArgument(argument: "10.0.0.1:4001") == nil)
     }
 

@@ -45,6 +45,28 @@ extension LoopbackTests {
             #expect(try await nodes.stop(other).messages.contains("its table begins empty"))
         }
 
+        @Test("ends cleanly though those whom it asks stand still, and at once at the second signal whatever holds it up")
+        func urgent() async throws {
+            let nodes = Nodes()
+            let still = try await nodes.start("still.db")
+            kill(still.process.identifier, SIGSTOP)
+            let patient = try await nodes.start("a.db", bootstrap: [still])
+            #expect(try await nodes.stop(patient).status == 0)
+
+            let node = try await nodes.start("a.db", bootstrap: [still])
+            // Its last words cannot be written.
+            let lock = open(nodes.scratch.path("a.db-lock"), O_RDWR)
+            #expect(flock(lock, LOCK_EX) == 0)
+            while node.process.isRunning {
+                kill(node.process.identifier, SIGTERM)
+                try await Task.sleep(for: .milliseconds(200))
+            }
+            let result = try await Nodes.waiting(for: node.process)
+            close(lock)
+            #expect(result.isSignalled, "\(result.status), \(result.messages)")
+            #expect(try await nodes.run("check", "--full", "--db", "a.db").status == 0)
+        }
+
         @Test("prints one line with its id and addresses")
         func line() async throws {
             let scratch = Scratch()

@@ -27,6 +27,8 @@ struct PublishingRound {
     private(set) var running: Set<Publication> = []
     /// When the walk goes on; nil while what it found waits.
     private(set) var nextTick: Uptime?
+    /// From the last page, and what it found, to the next one.
+    private var pause = PublishingRound.pageMilliseconds
 
     init(
         configuration: PublishingConfiguration, at now: Uptime, using generator: inout some RandomNumberGenerator
@@ -62,8 +64,8 @@ struct PublishingRound {
             next = page.next.map { .providers(after: $0) } ?? .values(after: nil)
         }
         place = next
-        if !isEnd { nextTick = now.advanced(byMilliseconds: Self.pageMilliseconds) }
-        if !waiting.isEmpty { nextTick = nil }
+        pause = isEnd ? Self.roundMilliseconds : Self.pageMilliseconds
+        nextTick = waiting.isEmpty ? now.advanced(byMilliseconds: pause) : nil
     }
 
     /// What is to be told now.
@@ -84,7 +86,7 @@ struct PublishingRound {
     mutating func ended(_ publication: Publication, at now: Uptime) {
         running.remove(publication)
         guard waiting.isEmpty, nextTick == nil else { return }
-        nextTick = now.advanced(byMilliseconds: Self.pageMilliseconds)
+        nextTick = now.advanced(byMilliseconds: pause)
     }
 
     private mutating func take(_ rows: [(Publication, Instant)], _ age: (Instant) -> Int64?) {

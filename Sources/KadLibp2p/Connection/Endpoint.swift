@@ -32,6 +32,12 @@ enum Endpoint: Hashable, Sendable {
     }
 }
 
+extension Multiaddr {
+    /// Whether it can be dialled: TCP, to an IP address or a name that DNS has addresses of. `/dnsaddr` is none, other
+    /// multiaddrs stand behind it.
+    public var isDialable: Bool { Endpoint(self) != nil }
+}
+
 extension IPAddress {
     var family: Endpoint.Family {
         switch self {

@@ -75,7 +75,7 @@ public struct Crawler: Sendable {
         }
     }
 
-    init(store: Store, localKey: Key, configuration: Configuration, ask: @escaping Ask) {
+    init(store: Store, localKey: Key, configuration: Configuration = Configuration(), ask: @escaping Ask) {
         self.store = store
         self.localKey = localKey
         self.configuration = configuration
@@ -129,8 +129,11 @@ public struct Crawler: Sendable {
                 for key in visit.answered(naming: named.keys) { visited.named[key] = named[key] }
                 visited.answers += 1
             } catch {
-                // One that answered before has been found, whatever comes of the rest.
-                if visited.answers == 0 { visited.outcome = .failed(error.failureClass) }
+                // One that answered before has been found, whatever comes of the rest. That it was not dialled, for its
+                // backoff, says nothing new of it.
+                if visited.answers == 0 {
+                    visited.outcome = error.failureClass == .cancelled ? .leftOut : .failed(error.failureClass)
+                }
                 break
             }
         }

@@ -127,9 +127,12 @@ extension KadNode {
             if error.speaksAgainstSender { refuse(.invalidValue, of: asker) }
             throw Refusal.invalid
         }
-        let kept = try keptValue(key)
-        if let kept, !mayReplace(kept, with: value) { throw Refusal.invalid }
-        try keep(value, of: key, replacing: kept)
+        if let kept = try keptValue(key) {
+            guard mayReplace(kept, with: value) else { throw Refusal.invalid }
+        } else if try store.isHalfFull().values, !isNear(key) {
+            throw Refusal.full
+        }
+        try keep(value, of: key)
         return QueryAnswer(value: value)
     }
 
@@ -151,6 +154,7 @@ extension KadNode {
         guard let own else { throw Refusal.invalid }
         let addresses = own.addresses.prefix(limits.addresses).filter(store.scope.admits)
         guard !addresses.isEmpty || !self.addresses(of: asker.key).isEmpty else { throw Refusal.invalid }
+        if try store.isHalfFull().providers, !isNear(key) { throw Refusal.full }
         try store.record(
             .providerStored(
                 StoredProvider(
@@ -161,6 +165,18 @@ extension KadNode {
 
     /// Providers of one message that are looked at: an honest one names itself.
     private static let maximumNamed = 16
+
+    /// Whether this node is among the k nearest to a key, of those whom it knows: where publishers look for room. Where half of
+    /// the room is taken, nothing else is kept. What comes last takes the place of what expires first, so otherwise anybody
+    /// could have everything forgotten here with valid records of any keys at all.
+    ///
+    /// - Complexity: O(count + k), as ``RoutingTable/closest(to:count:where:)``
+    private func isNear(_ key: [UInt8]) -> Bool {
+        let (place, k) = (contentTarget(key).key, engine.configuration.lookup.k)
+        let nearest = engine.table.closest(to: place, count: k) { $0.isVerified }
+        guard nearest.count >= k, let last = nearest.last else { return true }
+        return identity.peer.key.distance(to: place) < last.key.distance(to: place)
+    }
 
     private func checkQuery(_ key: [UInt8]) throws(Refusal) {
         guard (1...StoredValue.maximumKeyBytes).contains(key.count) else { throw .invalid }
@@ -189,6 +205,7 @@ extension Refusal {
         switch self {
         case .invalid: "invalid"
         case .tooMany: "too-many"
+        case .full: "full"
         case .unavailable: "unavailable"
         }
     }

@@ -33,6 +33,8 @@ public enum Refusal: Error, Hashable, Sendable {
     case invalid
     /// More than one peer may ask for in this time.
     case tooMany
+    /// Much is kept already, and others are nearer to the key.
+    case full
     /// This node does not run any more, or its store failed.
     case unavailable
 }

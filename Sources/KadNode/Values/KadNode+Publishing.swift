@@ -31,16 +31,18 @@ extension KadNode {
     /// Runs a lookup until its end, or until somebody has seen enough.
     ///
     /// - Parameter isEnough: told each event.
+    /// - Returns: whether the lookup came to its end.
+    @discardableResult
     func follow(
         _ target: LookupTarget, asking subject: LookupSubject, _ isEnough: (LookupEvent) -> Bool
-    ) async throws {
+    ) async throws -> Bool {
         for await event in lookup(target, options: LookupOptions(asking: subject)) {
             if case .finished(let reason, _, _) = event {
                 guard reason != .cancelled else { break }
-                return
+                return true
             }
             // Leaving the loop cancels what is left of the lookup.
-            if isEnough(event) { return }
+            if isEnough(event) { return false }
         }
         throw CancellationError()
     }

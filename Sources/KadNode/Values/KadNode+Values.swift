@@ -16,12 +16,12 @@ extension KadNode {
     public func get(key: [UInt8], quorum: Int = 0) async throws -> [UInt8]? {
         try checkKey(key)
         let target = contentTarget(key)
-        let kept = try keptValue(key)
-        if quorum <= 1, let kept, let age = age(of: kept.receivedAt), age < content.freshMilliseconds {
-            return kept.value
+        let known = try keptValue(key)
+        if quorum <= 1, let known, let age = age(of: known.receivedAt), age < content.freshMilliseconds {
+            return known.value
         }
-        var search = ValueSearch(key: key, target: target.key, known: kept?.value, validators: validators)
-        try await follow(target, asking: .value) { event in
+        var search = ValueSearch(key: key, target: target.key, known: known?.value, validators: validators)
+        let isWhole = try await follow(target, asking: .value) { event in
             switch event {
             case .answered(let peer, _, _): search.answered(peer)
             case .found(let peer, .value(let value)):
@@ -36,9 +36,12 @@ extension KadNode {
             }
             return false
         }
+        // While the lookup ran, others may have sent a newer one, or the caller may have put it.
+        let kept = try keptValue(key)
+        if let kept { search.know(kept.value) }
         guard let best = search.best else { return nil }
-        if let kept, kept.value != best { try keep(best, of: key, replacing: kept) }
-        correct(search, best)
+        if let kept, kept.value != best { try keep(best, of: key) }
+        correct(search, best, isWhole: isWhole)
         return best
     }
 
@@ -110,12 +113,10 @@ extension KadNode {
         return validators.select(key: kept.key, among: [kept.value, value]) == 1
     }
 
-    /// Keeps a valid value that others sent, for as long as such are kept.
-    ///
-    /// - Parameter kept: what it takes the place of. Where that is our own, somebody has published a better one elsewhere: ours
-    ///   is not told any more.
-    func keep(_ value: [UInt8], of key: [UInt8], replacing kept: StoredValue?) throws(StoreError) {
-        if let kept, kept.isOwn {
+    /// Keeps a valid value that others sent, for as long as such are kept. Where it takes the place of our own, somebody has
+    /// published a better one elsewhere, or ours has run out: it is not told any more.
+    func keep(_ value: [UInt8], of key: [UInt8]) throws(StoreError) {
+        if let kept = try store.value(key, at: now), kept.isOwn {
             guard kept.value != value else { return }
             try store.record(.valueForgotten(key))
         }
@@ -129,8 +130,8 @@ extension KadNode {
     // MARK: Those who have an older one
 
     /// Tells the peers nearest to the key of the value that counts, unless they have it. Whoever got it does not wait for that.
-    private func correct(_ search: ValueSearch, _ value: [UInt8]) {
-        let lacking = search.lacking(among: correctedCount)
+    private func correct(_ search: ValueSearch, _ value: [UInt8], isWhole: Bool) {
+        let lacking = search.lacking(among: correctedCount, isWhole: isWhole)
         guard !lacking.isEmpty, errands.count < Self.maximumErrands else { return }
         runErrand { node in
             let report = await node.tell(.putValue(key: search.key, value: value), to: lacking)

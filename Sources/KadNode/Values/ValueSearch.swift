@@ -12,6 +12,8 @@ struct ValueSearch {
     private(set) var count = 0
     private var answered: [Key: Peer] = [:]
     private var holders: Set<Key> = []
+    /// Who sent a valid value, the best or not.
+    private var senders: Set<Key> = []
 
     /// - Parameter known: a valid value that is known before.
     init(key: [UInt8], target: Key, known: [UInt8]?, validators: RecordValidators) {
@@ -28,6 +30,7 @@ struct ValueSearch {
     mutating func found(_ value: [UInt8], by peer: Peer, at now: Instant) throws(RecordFault) {
         try validators.validate(key: key, value: value, at: now)
         count += 1
+        senders.insert(peer.key)
         guard let best, best != value else {
             best = value
             holders.insert(peer.key)
@@ -38,10 +41,20 @@ struct ValueSearch {
         holders = [peer.key]
     }
 
+    /// A valid value that is known otherwise: it counts unless what was found counts more.
+    mutating func know(_ value: [UInt8]) {
+        if let best, best == value || validators.select(key: key, among: [value, best]) == 1 { return }
+        best = value
+        holders = []
+    }
+
     /// Of the peers nearest to the key that answered, those that do not have the best value.
-    func lacking(among count: Int) -> [Peer] {
+    ///
+    /// - Parameter isWhole: whether the lookup came to its end. Of those that had answered before it many are far from the key:
+    ///   only who has an older value is told then.
+    func lacking(among count: Int, isWhole: Bool) -> [Peer] {
         var nearest = ClosestPeers<Peer>(target: target, capacity: count)
         for peer in answered.values { nearest.offer(peer.key, peer) }
-        return nearest.elements.filter { !holders.contains($0.key) }
+        return nearest.elements.filter { !holders.contains($0.key) && (isWhole || senders.contains($0.key)) }
     }
 }

@@ -91,6 +91,11 @@ public struct HoldingLimits: Hashable, Sendable {
         }
     }
 
+    func isHalfFull(_ kind: Holdings.Kind, with amount: Holdings.Amount) -> Bool {
+        let limit = limit(kind)
+        return amount.count > limit.count / 2 || amount.bytes > limit.bytes / 2
+    }
+
     func exceeded(_ kind: Holdings.Kind, by amount: Holdings.Amount) -> Bool {
         let limit = limit(kind)
         return amount.count > limit.count || amount.bytes > limit.bytes

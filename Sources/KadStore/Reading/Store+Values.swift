@@ -92,4 +92,16 @@ extension Store {
     public func holdings() throws(StoreError) -> Holdings {
         try readers.withReader { try $0.holdings() }
     }
+
+    /// Whether others' values, and others' providers, take more than half of their room (``HoldingLimits``), as of the last
+    /// commit: from then on it is worth while to be choosy about what is kept.
+    ///
+    /// - Complexity: O(1)
+    public func isHalfFull() throws(StoreError) -> (values: Bool, providers: Bool) {
+        let (limits, holdings) = (options.holdingLimits, try holdings())
+        return (
+            values: limits.isHalfFull(.value, with: holdings.values),
+            providers: limits.isHalfFull(.provider, with: holdings.providers)
+        )
+    }
 }

@@ -11,7 +11,8 @@ struct ProvideCommand: AsyncParsableCommand {
         discussion: """
             KEY is a CID, 0x and hexadecimal digits, or any text as it is. What is announced is the node whose key lies \
             beside the store (or is named by --identity); that it provides the key is kept in the store, and a node that \
-            is started on it tells it again before peers forget it. When nobody takes it the exit status is 1.
+            is started on it tells it again before peers forget it. When nobody takes it the exit status is 1; when fewer \
+            take it than do not, or the time is over before all were asked, 3.
 
             EXAMPLES:
               kadstore provide bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi --address /ip4/203.0.113.7/tcp/4001

@@ -13,7 +13,8 @@ struct PutCommand: AsyncParsableCommand {
             stands a public key, under /ipns a signed record; other namespaces need --accept, here and at the peers. It \
             is also kept in the store as one's own, and a node that is started on it puts it again before peers forget it.
 
-            When nobody takes it the exit status is 1; when the time is over before all were asked, 3.
+            When nobody takes it the exit status is 1; when fewer take it than do not, or the time is over before all were \
+            asked, 3.
 
             EXAMPLES:
               kadstore put /test/hello "hello world" --accept test

@@ -1,4 +1,5 @@
 import ArgumentParser
+import KadLibp2p
 import KadStore
 import Multiformats
 
@@ -27,6 +28,12 @@ enum PeerAddresses {
             }
             if found[id] == nil { order.append(id) }
             if !found[id, default: []].contains(address) { found[id, default: []].append(address) }
+        }
+        for argument in arguments {
+            guard let id = argument.address.peerID, found[id]?.contains(where: \.isDialable) == false else { continue }
+            throw CommandError.usage(
+                "\(argument.address): cannot be dialled. It takes TCP, /ip4, /ip6, /dns, /dns4 or /dns6 and /tcp; those that "
+                    + "a /dnsaddr stands for are in its DNS record (dig +short TXT _dnsaddr.HOST).")
         }
         return order.map { ($0, found[$0] ?? []) }
     }

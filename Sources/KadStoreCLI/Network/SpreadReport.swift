@@ -11,7 +11,8 @@ struct SpreadReport {
     /// - Parameters:
     ///   - deed: what those did who took it: `took it`.
     ///   - extra: members of the JSON document, behind the key.
-    /// - Throws: ``CommandError/nothingFound(_:)`` when nobody took it.
+    /// - Throws: ``CommandError/nothingFound(_:)`` when nobody took it, ``CommandError/partlyDone(_:)`` when fewer did than did
+    ///   not: some of the nearest are gone as a rule, and the others suffice.
     func show(isJSON: Bool, _ deed: String, extra: [(String, JSON)]) throws {
         let encode = Network.libp2p.idEncoding.encode
         if isJSON {
@@ -36,6 +37,9 @@ struct SpreadReport {
             Messages.line(text + ", in \(terminal.microseconds(milliseconds * 1_000)).")
         }
         if report.accepted.isEmpty { throw CommandError.nothingFound("nobody took it.") }
+        if report.accepted.count < report.failed.count {
+            throw CommandError.partlyDone("most of the nearest peers did not take it.")
+        }
     }
 }
 
