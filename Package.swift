@@ -101,7 +101,8 @@ let package = Package(
         .testTarget(
             name: "KadLibp2pTests",
             dependencies: [
-                "KadLibp2p", "KadNode", "KadEngine", "KadStore", "Kademlia", "Multiformats", "TestSupport",
+                "KadLibp2p", "KadNode", "KadEngine", "KadStore", "KadExchange", "Kademlia", "Multiformats",
+                "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

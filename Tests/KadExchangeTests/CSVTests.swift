@@ -11,6 +11,18 @@ struct CSVTests {
     let id = PeerID.test(1).text
     let other = PeerID.test(2).text
 
+    @Test("a header that cannot be used is the last item of a file, whatever follows")
+    func unusableHeader() throws {
+        let path = try scratch.write("address,agent\nid,address\n\(id),/ip4/10.0.0.1/tcp/4001\n")
+        let reader = CSVReader(try ByteInput.open(path: path), network: .libp2p)
+        guard case .fault(let fault)? = try reader.next() else {
+            Issue.record("no fault")
+            return
+        }
+        #expect(fault.reason.kind == RejectionReason.missing("id").kind)
+        #expect(try reader.next() == nil)
+    }
+
     @Test("columns come in any order and case, unknown ones are ignored, quotes are RFC 4180's")
     func columns() async throws {
         let store = try await scratch.store()

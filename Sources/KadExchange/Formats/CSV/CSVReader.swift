@@ -15,6 +15,8 @@ final class CSVReader: FormatReader {
     private var sources = InternCache<String>()
     /// The first row of the peer that was returned last; nil when the row that was read last was returned.
     private var returned: [UInt8]?
+    /// The header cannot be used: no row can then.
+    private var isDone = false
 
     private struct Pending {
         var peer: ImportedPeer
@@ -36,6 +38,7 @@ final class CSVReader: FormatReader {
 
     func next() throws(ExchangeError) -> ImportItem? {
         returned = nil
+        guard !isDone else { return nil }
         while let row = try rows.next() {
             let place = Place.line(rows.number)
             switch row {
@@ -44,8 +47,9 @@ final class CSVReader: FormatReader {
             case .fields: break
             }
             guard let columns else {
-                if let fault = readHeader() { return .fault(ImportFault(place: place, reason: fault)) }
-                continue
+                guard let fault = readHeader() else { continue }
+                isDone = true
+                return .fault(ImportFault(place: place, reason: fault))
             }
             do throws(RejectionReason) {
                 try checkNetwork(columns)

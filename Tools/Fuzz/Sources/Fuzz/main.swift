@@ -1,19 +1,20 @@
-// fuzz TARGET [libFuzzer's arguments]
+// Fuzz TARGET [libFuzzer's arguments]
+// Fuzz TARGET --seeds FOLDER
 import CFuzzer
+import Foundation
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
-let targets = handshakeTargets + muxerTargets + messageTargets + formatTargets
-
-guard let name = CommandLine.arguments.dropFirst().first, let target = targets.first(where: { $0.name == name }) else {
-    print("targets: \(targets.map(\.name).joined(separator: " "))")
+guard let name = CommandLine.arguments.dropFirst().first, let target = FuzzTarget.all.first(where: { $0.name == name })
+else {
+    print("targets: \(FuzzTarget.all.map(\.name).joined(separator: " "))")
     exit(64)
+}
+
+if CommandLine.arguments.count == 4, CommandLine.arguments[2] == "--seeds" {
+    let folder = URL(fileURLWithPath: CommandLine.arguments[3])
+    for (number, seed) in try target.seeds().enumerated() {
+        try Data(seed).write(to: folder.appendingPathComponent("\(number)"))
+    }
+    exit(0)
 }
 
 /// Where the callback, a C function, finds it.

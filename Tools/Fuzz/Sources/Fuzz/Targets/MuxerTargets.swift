@@ -3,10 +3,37 @@ import NIOCore
 
 @testable import KadLibp2p
 
+/// The muxer, with what its bounds and books have to be after every step.
 let muxerTargets = [
-    FuzzTarget(name: "yamux", run: muxWithAnybody),
-    FuzzTarget(name: "yamux-pair", run: muxWithEachOther),
+    FuzzTarget(name: "yamux", seeds: sessionSeeds, run: muxWithAnybody),
+    FuzzTarget(name: "yamux-pair", seeds: { FuzzSeeds.scripts(5) }, run: muxWithEachOther),
 ]
+
+/// Frames as they are on the wire, each behind a decision for raw bytes (224 and above: as many as its rest by 64 says), and
+/// scripts of chance.
+@Sendable private func sessionSeeds() -> [[UInt8]] {
+    func frame(_ kind: YamuxFrame.Kind, _ flags: Int, _ stream: UInt32, _ length: UInt32, _ body: [UInt8] = [])
+        -> [UInt8]
+    {
+        var bytes = ByteBuffer()
+        YamuxFrame(kind: kind, flags: .init(rawValue: UInt16(flags)), stream: stream, length: length)
+            .encode(into: &bytes)
+        return Array(bytes.readableBytesView) + body
+    }
+    let talks: [[[UInt8]]] = [
+        [frame(.windowUpdate, 1, 1, 0), frame(.data, 0, 1, 5, Array("hello".utf8)), frame(.data, 4, 1, 0)],
+        [frame(.windowUpdate, 1, 2, 0), frame(.data, 0, 2, 300_000), frame(.windowUpdate, 8, 2, 0)],
+        [[UInt8]](repeating: frame(.ping, 1, 0, 7), count: 8), [frame(.goAway, 0, 0, 0)], [frame(.goAway, 0, 0, 1)],
+        stride(from: 1, to: 15, by: 2).map { frame(.windowUpdate, 1, $0, 0) },
+        [frame(.windowUpdate, 1, 1, 0), frame(.windowUpdate, 0, 1, .max)], [frame(.data, 1, 1, .max)],
+    ]
+    let raw = talks.flatMap { talk in
+        [UInt8(0), 1].map { end in
+            [end] + talk.flatMap { part -> [UInt8] in [224 + UInt8(part.count % 32)] + part }
+        }
+    }
+    return raw + FuzzSeeds.scripts(6)
+}
 
 /// Limits that a short input reaches.
 private let tightConfiguration: YamuxSession.Configuration = {
@@ -30,6 +57,8 @@ private struct End {
     var now = Uptime(milliseconds: 0)
     var life: [YamuxSession.StreamID: Life] = [:]
     var received: [YamuxSession.StreamID: [UInt8]] = [:]
+    /// Streams of which the other end has said all.
+    var hasEnded: Set<YamuxSession.StreamID> = []
     var sent = ByteBuffer()
     var error: YamuxError?
     let keepsBytes: Bool
@@ -63,7 +92,10 @@ private struct End {
             case .failed(let id, _):
                 try Broken.unless(life[id] == .open, "a stream fails twice, or was never there")
                 life[id] = .over
-            case .accepted(let id), .ended(let id), .drained(let id):
+            case .ended(let id):
+                try Broken.unless(life[id] == .open, "a stream ends that is not there")
+                try Broken.unless(hasEnded.insert(id).inserted, "a stream ends twice")
+            case .accepted(let id), .drained(let id):
                 try Broken.unless(life[id] == .open, "something happens to a stream that is not there")
             case .goneAway: break
             case .closed(let reason): error = reason
@@ -74,29 +106,33 @@ private struct End {
     }
 
     private func check() throws {
-        let configuration = session.configuration
-        try Broken.unless(
-            session.streamCount <= configuration.maximumInboundStreams + configuration.maximumOutboundStreams,
-            "\(session.streamCount) streams")
         try Broken.unless(
             session.streams.keys.allSatisfy { life[.init(number: $0)] == .open }, "a stream nobody knows of")
-        let unread = session.streams.values.reduce(0) { $0 + $1.unread }
-        let queued = session.streams.values.reduce(0) { $0 + $1.queue.readableBytes }
-        try Broken.unless(session.buffered == unread && session.queued == queued, "bytes are counted wrongly")
-        try Broken.unless(
-            session.buffered <= configuration.maximumBufferedBytes
-                && session.queued <= configuration.maximumQueuedBytes,
-            "\(session.buffered) bytes unread, \(session.queued) unsent")
-        try Broken.unless(session.gone.count <= YamuxGoneStreams.capacity, "ended streams are kept")
+        let faults = session.faults()
+        try Broken.unless(faults.isEmpty, faults.joined(separator: ", "))
         try Broken.unless(
             (session.nextTick == nil) == (error != nil), "a session that ended waits, or one that lives does not")
+    }
+
+    /// Lets time go by until nothing more happens of itself, while the other end is silent: each stream is accepted, ends or
+    /// fails, and nothing of it is left.
+    mutating func outlive() throws {
+        for id in streams { try take(session.closeWriting(id, at: now)) }
+        // Each deadline can be met once for every stream, and each ping takes two.
+        for _ in 0..<64 where error == nil {
+            guard let next = session.nextTick else { break }
+            now = max(now, next).advanced(byMilliseconds: 2_000)
+            try take(session.tick(at: now))
+        }
+        try Broken.unless(error != nil, "a session outlives the other end's silence")
+        try Broken.unless(streams.isEmpty, "a stream outlives its session")
     }
 
     /// Something that the own side may do, by the script.
     ///
     /// - Returns: what was written on which stream.
     mutating func act(_ script: inout FuzzScript) throws -> (YamuxSession.StreamID, [UInt8])? {
-        switch script.byte() % 9 {
+        switch script.byte() % 10 {
         case 0:
             guard let (id, directives) = try? session.open(at: now) else { return nil }
             life[id] = .open
@@ -114,9 +150,17 @@ private struct End {
             let id = choose(&script)
             try take(session.reset(id, at: now))
             if life[id] != nil { life[id] = .over }
-        default:
-            now = now.advanced(byMilliseconds: Int64(script.byte()) * 16)
+        case 8:
+            now = now.advanced(byMilliseconds: Int64(script.byte()) * Int64(script.byte()))
             try take(session.tick(at: now))
+        default:
+            // Rarely, or there would be little else.
+            switch script.byte() {
+            case 250...253: try take(session.goAway(at: now))
+            case 254: try take(session.close(at: now))
+            case 255: try take(session.disconnected(at: now))
+            default: try take(session.consumed(Int.max, on: choose(&script), at: now))
+            }
         }
         return nil
     }
@@ -148,12 +192,11 @@ private func muxWithAnybody(_ bytes: [UInt8]) throws {
         }
         end.sent.clear()
     }
-    try end.take(end.session.disconnected(at: end.now))
-    try Broken.unless(end.streams.isEmpty, "a stream outlives its session")
+    if end.error == nil { try end.outlive() }
 }
 
 /// Two ends that keep the rules, over a line that delivers in pieces: each reads what the other wrote, and neither accuses
-/// the other.
+/// the other. In the end all is delivered, read and closed, and nothing is left.
 private func muxWithEachOther(_ bytes: [UInt8]) throws {
     var script = FuzzScript(bytes)
     // Floods are what it is to do here.
@@ -161,7 +204,7 @@ private func muxWithEachOther(_ bytes: [UInt8]) throws {
     var ends = [End(.dialer, configuration, keepsBytes: true), End(.listener, configuration, keepsBytes: true)]
     var written: [[YamuxSession.StreamID: [UInt8]]] = [[:], [:]]
     var total = 0
-    while !script.isOver, ends.allSatisfy({ $0.error == nil }), total < 1 << 20 {
+    while !script.isOver, ends.allSatisfy({ $0.error == nil }), total < 1 << 19 {
         let choice = script.byte()
         let (own, other) = (choice % 2, 1 - choice % 2)
         if choice < 128 {
@@ -174,10 +217,13 @@ private func muxWithEachOther(_ bytes: [UInt8]) throws {
             try ends[own].take(ends[own].session.receive(&piece, at: ends[own].now))
         }
     }
+    try windUp(&ends)
     for (own, other) in [(0, 1), (1, 0)] {
         for (id, bytes) in ends[own].received {
-            try Broken.unless(
-                written[other][id, default: []].starts(with: bytes), "stream \(id.number) brings what was not written")
+            let all = written[other][id, default: []]
+            try Broken.unless(all.starts(with: bytes), "stream \(id.number) brings what was not written")
+            let isWhole = ends[own].hasEnded.contains(id)
+            try Broken.unless(!isWhole || all == bytes, "stream \(id.number) ends before its bytes")
         }
         guard case .violation(let violation) = ends[own].error else { continue }
         switch violation {
@@ -186,4 +232,27 @@ private func muxWithEachOther(_ bytes: [UInt8]) throws {
         default: throw Broken(description: "a rule is said to be broken: \(violation)")
         }
     }
+}
+
+/// Both ends deliver, read and close everything. While they live, no stream is left then.
+private func windUp(_ ends: inout [End]) throws {
+    for end in ends.indices {
+        for id in ends[end].streams { try ends[end].take(ends[end].session.closeWriting(id, at: ends[end].now)) }
+    }
+    // A window's worth a round, and the queues have bounds.
+    for _ in 0..<256 {
+        for (own, other) in [(0, 1), (1, 0)] {
+            var all = ends[other].sent
+            ends[other].sent = ByteBuffer()
+            try ends[own].take(ends[own].session.receive(&all, at: ends[own].now))
+            for id in ends[own].streams {
+                try ends[own].take(ends[own].session.consumed(.max, on: id, at: ends[own].now))
+                try ends[own].take(ends[own].session.closeWriting(id, at: ends[own].now))
+            }
+        }
+        if ends.allSatisfy({ $0.sent.readableBytes == 0 }) { break }
+    }
+    guard ends.allSatisfy({ $0.error == nil }) else { return }
+    try Broken.unless(ends.allSatisfy { $0.session.streams.isEmpty }, "a stream that is closed at both ends is left")
+    try Broken.unless(ends.allSatisfy { $0.session.buffered == 0 && $0.session.queued == 0 }, "bytes are left")
 }

@@ -1,22 +1,8 @@
 import Kademlia
 import NIOCore
 
-/// What a fuzzer drives. It takes any bytes; what it throws is a fault as a trap is one.
-struct FuzzTarget: Sendable {
-    let name: String
-    let run: @Sendable ([UInt8]) throws -> Void
-}
-
-/// Something that has to hold does not.
-struct Broken: Error, CustomStringConvertible {
-    let description: String
-
-    static func unless(_ holds: Bool, _ description: @autoclosure () -> String) throws(Broken) {
-        if !holds { throw Broken(description: description()) }
-    }
-}
-
-/// The bytes of a fuzzer as the decisions of an attacker or of chance. When none is left, every decision is 0.
+/// The bytes of a fuzzer as the decisions of an attacker or of chance. When none is left, every decision is 0, which is the
+/// honest one.
 struct FuzzScript {
     private(set) var rest: ArraySlice<UInt8>
 
@@ -43,6 +29,9 @@ struct FuzzScript {
         return Array(rest.prefix(count))
     }
 
+    /// One of several.
+    mutating func choice<Element>(of elements: [Element]) -> Element { elements[number(below: elements.count)] }
+
     /// Takes a piece from the front of what is under way: all of it, or as much as the script says.
     mutating func piece(of buffer: inout ByteBuffer) -> ByteBuffer {
         let size = byte()
@@ -53,19 +42,25 @@ struct FuzzScript {
     /// What somebody on the way does to some bytes: mostly nothing.
     ///
     /// - Returns: whether they are other bytes now.
-    mutating func tamper(with bytes: inout ByteBuffer) -> Bool {
+    mutating func tamper(with bytes: inout [UInt8]) -> Bool {
         guard byte() >= 224 else { return false }
-        var changed = Array(bytes.readableBytesView)
-        let place = number(below: changed.count + 1)
+        let before = bytes
+        let place = number(below: bytes.count + 1)
         switch byte() % 5 {
-        case 0 where place < changed.count: changed[place] ^= UInt8(max(1, byte()))
-        case 1: changed.removeSubrange(place...)
-        case 2: changed.insert(contentsOf: self.bytes(byte()), at: place)
-        case 3: changed.insert(contentsOf: changed.prefix(place), at: place)
-        default: changed.removeSubrange(..<place)
+        case 0 where place < bytes.count: bytes[place] ^= UInt8(max(1, byte()))
+        case 1: bytes.removeSubrange(place...)
+        case 2: bytes.insert(contentsOf: self.bytes(byte()), at: place)
+        case 3: bytes.insert(contentsOf: bytes.prefix(place), at: place)
+        default: bytes.removeSubrange(..<place)
         }
-        let isOther = changed != Array(bytes.readableBytesView)
-        bytes = ByteBuffer(bytes: changed)
-        return isOther
+        return bytes != before
+    }
+
+    /// The same to what is under way.
+    mutating func tamper(with buffer: inout ByteBuffer) -> Bool {
+        var bytes = Array(buffer.readableBytesView)
+        guard tamper(with: &bytes) else { return false }
+        buffer = ByteBuffer(bytes: bytes)
+        return true
     }
 }
