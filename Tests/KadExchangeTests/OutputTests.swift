@@ -138,7 +138,7 @@ struct OutputTests {
         #expect(try store.allPeers().first?.source == "file:pipe")
     }
 
-    @Test("whoever waits for a silent pipe can be stopped, from the first byte on", .timeLimit(.minutes(1)))
+    @Test("whoever waits for a silent pipe can be stopped, from the first byte on", .timeLimit(.minutes(15)))
     func silentPipe() async throws {
         let store = try await scratch.store()
         for line in ["", "/ip4/10.0.0.1/udp/1\n"] {

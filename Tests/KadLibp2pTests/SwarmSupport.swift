@@ -54,10 +54,10 @@ extension SwarmConfiguration {
     /// Nothing ends by itself while a test runs on a slow machine.
     static var test: SwarmConfiguration {
         var configuration = SwarmConfiguration(scope: .private)
-        configuration.handshakeTimeout = .seconds(60)
-        configuration.dialTimeout = .seconds(60)
-        configuration.negotiationTimeout = .seconds(60)
-        configuration.identifyTimeout = .seconds(60)
+        configuration.handshakeTimeout = .seconds(600)
+        configuration.dialTimeout = .seconds(600)
+        configuration.negotiationTimeout = .seconds(600)
+        configuration.identifyTimeout = .seconds(600)
         configuration.idleTimeout = .seconds(600)
         return configuration
     }
@@ -79,7 +79,7 @@ extension MessageStream {
 
 /// Waits for something that happens soon, or fails.
 func eventually(_ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ isTrue: () -> Bool) async throws {
-    for _ in 0..<6_000 {
+    for _ in 0..<60_000 {
         if isTrue() { return }
         try await Task.sleep(for: .milliseconds(10))
     }
