@@ -214,7 +214,11 @@ struct SwarmDialTests {
         let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(host: "127.0.0.1", port: 0).get()
         let address = try #require(silent.localAddress?.multiaddr)
-        try await SwarmPair.with { pair in
+        // Longer than anything is waited for here: that it times out ends nothing.
+        var patient = SwarmConfiguration.test
+        patient.handshakeTimeout = .seconds(3_600)
+        patient.dialTimeout = .seconds(3_600)
+        try await SwarmPair.with(dialing: patient) { pair in
             let peer = try KeyPair().peerID
             let calls = (0..<3).map { _ in
                 Task { await failure { _ = try await pair.dialer.stream(to: peer, at: [address], speaking: ["/x"]) } }
@@ -265,6 +269,7 @@ struct SwarmDialTests {
         // A slow machine needs more time for the second address.
         for seconds in [1, 4, 16, 64] where !isReached {
             var configuration = SwarmConfiguration.test
+            configuration.handshakeTimeout = .seconds(3_600)
             configuration.dialTimeout = .seconds(seconds)
             try await SwarmPair.with(dialing: configuration) { pair in
                 let stream = try? await pair.dialer.stream(
