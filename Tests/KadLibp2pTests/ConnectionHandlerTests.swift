@@ -35,6 +35,22 @@ private final class Reports: Sendable {
     var connection: Connection? { all.withLock { $0.established.first } }
 }
 
+/// A socket that takes nothing until it is told to.
+private final class Stuck: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    private var promises: [EventLoopPromise<Void>] = []
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if let promise { promises.append(promise) }
+    }
+
+    func release() {
+        let waiting = promises
+        promises = []
+        for promise in waiting { promise.succeed() }
+    }
+}
+
 /// One end of a connection on a loop whose time the test moves.
 private struct End {
     let reports = Reports()
@@ -190,11 +206,60 @@ struct ConnectionHandlerTests {
         }
         #expect(isReading() == false)
         #expect((listener.handler.session?.buffered ?? 0) <= 4 << 20)
-        for stream in listener.reports.all.withLock({ $0.opened }) {
-            listener.handler.consumed(256 * 1_024, on: stream.id)
-        }
+        let opened = listener.reports.all.withLock { $0.opened }
+        listener.handler.consumed(256 * 1_024, on: opened[0].id)
+        #expect(isReading() == false, "not before half of it is taken")
+        for stream in opened { listener.handler.consumed(256 * 1_024, on: stream.id) }
         #expect(isReading() == true)
         withExtendedLifetime(streams) {}
+    }
+
+    @Test("leaves the socket alone while the other end does not take what is sent, and reads on when it does")
+    func unsent() throws {
+        let (dialer, listener) = try End.pair()
+        func isReading() -> Bool? {
+            listener.channel.options.last { $0.option is ChannelOptions.Types.AutoReadOption }?.value as? Bool
+        }
+        let streams = try (0..<7).map { _ in try dialer.handler.open().get() }
+        try End.exchange(dialer, listener)
+        let socket = Stuck()
+        try listener.channel.pipeline.syncOperations.addHandler(socket, position: .first)
+        for stream in listener.reports.all.withLock({ $0.opened }) {
+            // A window of each, of which a piece is its user's own affair.
+            listener.handler.write(ByteBuffer(repeating: 1, count: 256 * 1_024), on: stream)
+        }
+        #expect(isReading() == false)
+        socket.release()
+        #expect(isReading() == true)
+        withExtendedLifetime(streams) {}
+    }
+
+    @Test("sends a piece that waits for the socket before the end of its stream")
+    func waitingEnd() throws {
+        let (dialer, listener) = try End.pair()
+        let stream = try dialer.handler.open().get()
+        try End.exchange(dialer, listener)
+        dialer.channel.isWritable = false
+        dialer.handler.write(ByteBuffer(repeating: 1, count: 1_000), on: stream)
+        dialer.handler.closeWriting(stream.id)
+        dialer.channel.isWritable = true
+        dialer.channel.pipeline.fireChannelWritabilityChanged()
+        try End.exchange(dialer, listener)
+        #expect(listener.handler.session?.buffered == 1_000)
+        #expect(listener.handler.session?.streams[stream.id.number]?.hasEnded == true)
+    }
+
+    @Test("what came before a reset is read before the reset is told")
+    func beforeReset() async throws {
+        let (dialer, listener) = try End.pair()
+        let stream = try dialer.handler.open().get()
+        dialer.handler.write(ByteBuffer(string: "x"), on: stream)
+        try End.exchange(dialer, listener)
+        let other = try #require(listener.reports.all.withLock { $0.opened.first })
+        dialer.handler.reset(stream.id)
+        try End.exchange(dialer, listener)
+        #expect(try await other.read() == ByteBuffer(string: "x"))
+        await #expect(throws: ConnectionError(.muxer(.reset))) { try await other.read() }
     }
 
     @Test("writes no more to a socket that takes nothing than a piece for each stream")
@@ -267,6 +332,29 @@ struct ConnectionHandlerTests {
         #expect(dialer.handler.streams.count == 1)
         dialer.channel.embeddedEventLoop.advanceTime(by: .seconds(2))
         #expect(dialer.handler.streams.isEmpty)
+    }
+
+    @Test("takes what still comes on a stream that was dropped, so that the other end can finish")
+    func drains() throws {
+        let (dialer, listener) = try End.pair()
+        do {
+            let stream = try dialer.handler.open().get()
+            try End.exchange(dialer, listener)
+            let other = try #require(listener.reports.all.withLock { $0.opened.first })
+            listener.handler.write(ByteBuffer(repeating: 1, count: 200 * 1_024), on: other)
+            try End.exchange(dialer, listener)
+            #expect(dialer.handler.session?.buffered == 200 * 1_024)
+            dialer.handler.closeWriting(stream.id)
+        }
+        try End.exchange(dialer, listener)
+        #expect(dialer.handler.session?.buffered == 0)
+        let other = try #require(listener.reports.all.withLock { $0.opened.first })
+        for _ in 0..<8 {
+            listener.handler.write(ByteBuffer(repeating: 1, count: 64 * 1_024), on: other)
+            try End.exchange(dialer, listener)
+        }
+        #expect(listener.handler.session?.queued == 0)
+        #expect(dialer.handler.session?.buffered == 0)
     }
 
     @Test("wakes up for the session's pings")

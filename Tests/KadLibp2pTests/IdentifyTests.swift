@@ -75,15 +75,55 @@ struct IdentifyTests {
             let stream = try await pair.stream(speaking: [Swarm.identifyPushProtocol])
             var message = IdentifyMessage()
             message.agentVersion = "changed"
+            message.protocols = ["/ipfs/id/1.0.0"]
             try await stream.write(ByteBuffer(bytes: try delimited(message)))
             await stream.closeWriting()
             try await eventually("it is heard") { agents.withLock { $0.contains("changed") } }
         }
     }
 
+    @Test("of what is pushed in part, the whole is asked for")
+    func pushedInPart() async throws {
+        var talkative = SwarmConfiguration.test
+        talkative.agent = "whole"
+        try await SwarmPair.with(dialing: talkative) { pair in
+            let found = Mutex<[IdentifiedPeer]>([])
+            pair.listener.onIdentified { peer in found.withLock { $0.append(peer) } }
+            let stream = try await pair.stream(speaking: [Swarm.identifyPushProtocol])
+            try await eventually("the dialer is identified") { found.withLock { $0.count == 1 } }
+            var message = IdentifyMessage()
+            message.agentVersion = "part"
+            try await stream.write(ByteBuffer(bytes: try delimited(message)))
+            await stream.closeWriting()
+            try await eventually("it is asked anew") { found.withLock { $0.count == 2 } }
+            #expect(found.withLock { $0.allSatisfy { $0.agent == "whole" && !$0.protocols.isEmpty } })
+        }
+    }
+
+    @Test("who is connected is told of new addresses and protocols")
+    func pushes() async throws {
+        try await SwarmPair.with { pair in
+            let last = Mutex<IdentifiedPeer?>(nil)
+            pair.dialer.onIdentified { peer in last.withLock { $0 = peer } }
+            _ = try await pair.stream()
+            try await eventually("the listener is identified") { last.withLock { $0?.addresses.count == 1 } }
+            try await pair.listener.listen(on: [Multiaddr("/ip4/127.0.0.1/tcp/0")])
+            let addresses = pair.listener.listenAddresses
+            try await eventually("the addresses are told") { last.withLock { $0?.addresses == addresses } }
+            #expect(addresses.count == 2)
+            pair.listener.handle("/new/1.0.0") { _ in }
+            try await eventually("the protocol is told") {
+                last.withLock { $0?.protocols.contains("/new/1.0.0") == true }
+            }
+        }
+    }
+
     @Test("more than 64 KiB is not read")
     func flood() async throws {
-        try await SwarmPair.with { pair in
+        var patient = SwarmConfiguration.test
+        // That it takes too long is not what ends it.
+        patient.identifyTimeout = .seconds(3_600)
+        try await SwarmPair.with(listening: patient) { pair in
             let stream = try await pair.stream(speaking: [Swarm.identifyPushProtocol])
             await #expect(throws: ConnectionError.self) {
                 while true { try await stream.write(ByteBuffer(repeating: 0, count: 16 * 1_024)) }

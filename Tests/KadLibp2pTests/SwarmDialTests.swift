@@ -214,7 +214,11 @@ struct SwarmDialTests {
         let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(host: "127.0.0.1", port: 0).get()
         let address = try #require(silent.localAddress?.multiaddr)
-        try await SwarmPair.with { pair in
+        // Longer than anything is waited for here: that it times out ends nothing.
+        var patient = SwarmConfiguration.test
+        patient.handshakeTimeout = .seconds(3_600)
+        patient.dialTimeout = .seconds(3_600)
+        try await SwarmPair.with(dialing: patient) { pair in
             let peer = try KeyPair().peerID
             let calls = (0..<3).map { _ in
                 Task { await failure { _ = try await pair.dialer.stream(to: peer, at: [address], speaking: ["/x"]) } }
@@ -265,6 +269,7 @@ struct SwarmDialTests {
         // A slow machine needs more time for the second address.
         for seconds in [1, 4, 16, 64] where !isReached {
             var configuration = SwarmConfiguration.test
+            configuration.handshakeTimeout = .seconds(3_600)
             configuration.dialTimeout = .seconds(seconds)
             try await SwarmPair.with(dialing: configuration) { pair in
                 let stream = try? await pair.dialer.stream(
@@ -300,6 +305,38 @@ struct SwarmDialTests {
                 #expect(try await stream.read(exactly: 1) == [0x78])
             }
         }
+    }
+
+    @Test("a connection on which nobody answers is not used again")
+    func mute() async throws {
+        let keys = try KeyPair()
+        let opened = Mutex<[ConnectionStream]>([])
+        let events = ConnectionEvents(
+            established: { _ in nil }, opened: { stream in opened.withLock { $0.append(stream) } }, retired: { _ in },
+            closed: { _, _ in }, streams: { _, _ in })
+        let settings = ConnectionHandler.Settings(
+            role: .listener, keys: keys, number: 1, handshakeTimeout: .seconds(60), idleTimeout: .seconds(600),
+            lingerTimeout: .seconds(60), unreadLimit: 1 << 20, unsentLimit: 1 << 20)
+        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ConnectionHandler(
+                            settings: settings, events: events, metrics: SwarmMetrics(), eventLoop: channel.eventLoop))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let address = try #require(server.localAddress?.multiaddr)
+        var hurried = SwarmConfiguration.test
+        hurried.negotiationTimeout = .milliseconds(100)
+        try await SwarmPair.with(dialing: hurried) { pair in
+            let error = await failure {
+                _ = try await pair.dialer.stream(to: keys.peerID, at: [address], speaking: ["/x"])
+            }
+            #expect(error?.reason == .timedOut && error?.address == address)
+            #expect(pair.dialer.state.withLock { $0.table.connection(to: keys.peerID) } == nil)
+        }
+        try await server.close()
     }
 
     @Test("two that dial each other at once both come through")

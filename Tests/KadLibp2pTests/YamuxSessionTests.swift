@@ -122,6 +122,21 @@ struct YamuxSessionTests {
         #expect(pair.dialer.session.queued == 0)
     }
 
+    @Test("a stream that the other end has ended is given no more window")
+    func noWindowAfterTheEnd() throws {
+        var pair = YamuxPair()
+        pair.listener.reads = false
+        let id = try pair.dialer.open()
+        try pair.dialer.write(yamuxPattern(200_000), on: id)
+        pair.dialer.take(pair.dialer.session.closeWriting(id, at: .zero))
+        pair.carry()
+        pair.listener.take(pair.listener.session.accept(id, at: .zero))
+        _ = try pair.listener.takeFrames()
+        pair.listener.take(pair.listener.session.consumed(200_000, on: id, at: .zero))
+        #expect(try pair.listener.takeFrames().isEmpty)
+        #expect(pair.listener.session.buffered == 0)
+    }
+
     @Test("a larger window than the specification's is given with SYN and ACK", arguments: [true, false])
     func largerWindow(byDialer: Bool) throws {
         var pair = YamuxPair { $0.receiveWindow = 1 << 20 }

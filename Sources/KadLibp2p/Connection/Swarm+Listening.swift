@@ -40,7 +40,10 @@ extension Swarm {
             for listener in bound { listener.channel.close(promise: nil) }
             throw error
         }
-        for listener in bound { logger.info("listening", metadata: ["address": "\(listener.address)"]) }
+        for listener in bound {
+            logger.info("listening", metadata: ["address": "\(listener.address)"])
+            contact(toldTo: listener.address)
+        }
     }
 
     private func bind(_ address: Multiaddr) async throws(ConnectionError) -> Listener {

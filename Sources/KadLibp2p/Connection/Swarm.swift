@@ -42,6 +42,8 @@ public final class Swarm: Sendable {
         /// Streams that are served, by peer.
         var served: [PeerID: Int] = [:]
         var servedCount = 0
+        /// Of what this node said of itself last; nil when it has said nothing yet.
+        var toldSequence: UInt64?
         var identified: [@Sendable (IdentifiedPeer) async -> Void] = []
         var connected: [@Sendable (ConnectedPeer) -> Void] = []
         /// Those that wait for the shutdown's end.
@@ -104,17 +106,26 @@ public final class Swarm: Sendable {
     /// Secured connections.
     public var connectionCount: Int { state.withLock { $0.table.count } }
 
-    /// What this node says of itself to somebody who is there: the same in every protocol.
+    /// What this node says of itself to somebody who is there: the same in every protocol. When it is seen to have changed, all
+    /// who are connected are told.
+    @discardableResult
     func contact(toldTo peer: Multiaddr) -> OwnContact {
-        ownRecord.told(to: peer) { configuration.announced + listenAddresses }
+        let contact = ownRecord.told(to: peer) { configuration.announced + listenAddresses }
+        let isNews = state.withLock { state in
+            defer { state.toldSequence = max(state.toldSequence ?? 0, contact.sequence) }
+            return state.toldSequence.map { $0 < contact.sequence } ?? false
+        }
+        if isNews { pushIdentity() }
+        return contact
     }
 
     /// The protocols that are served.
     public var protocols: [String] { state.withLock { $0.handlers.keys.sorted() } }
 
-    /// Serves a protocol from now on, in place of what served it before.
+    /// Serves a protocol from now on, in place of what served it before. Peers that are connected are told of a new one.
     public func handle(_ protocol: String, _ handler: @escaping StreamHandler) {
-        state.withLock { $0.handlers[`protocol`] = handler }
+        let isNew = state.withLock { $0.handlers.updateValue(handler, forKey: `protocol`) == nil }
+        if isNew { pushIdentity() }
     }
 
     /// Serves a protocol of the swarm's own, which may know the connection.

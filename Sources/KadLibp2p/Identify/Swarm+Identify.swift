@@ -17,8 +17,11 @@ extension Swarm {
             try await stream.write(ByteBuffer(bytes: bytes))
         }
         handleInternally(Self.identifyPushProtocol) { [weak self] stream in
+            guard let self else { return stream.reset() }
             await stream.closeWriting()
-            try await self?.receiveIdentity(on: stream)
+            let found = try await self.receiveIdentity(on: stream)
+            // Of what is left out nothing has changed, says the specification. Whoever serves this speaks some protocol.
+            if found.protocols.isEmpty { await self.identify(stream.connection) } else { await self.tell(found) }
         }
     }
 
@@ -27,13 +30,39 @@ extension Swarm {
         do throws(ConnectionError) {
             let stream = try await open(on: connection, speaking: [Self.identifyProtocol])
             await stream.closeWriting()
-            try await receiveIdentity(on: stream)
+            await tell(try await receiveIdentity(on: stream))
         } catch {
             logger.debug("not identified", metadata: connection.metadata.merging(error.metadata) { $1 })
         }
     }
 
-    private func receiveIdentity(on stream: ConnectionStream) async throws(ConnectionError) {
+    /// Tells all peers that are connected what this node says of itself now.
+    func pushIdentity() {
+        for connection in state.withLock({ $0.table.all }) {
+            run { [weak self] in await self?.pushIdentity(to: connection) }
+        }
+    }
+
+    private func pushIdentity(to connection: Connection) async {
+        do throws(ConnectionError) {
+            guard let bytes = identity(for: connection) else { return }
+            let stream = try await open(on: connection, speaking: [Self.identifyPushProtocol])
+            let deadline = stream.expire(in: configuration.identifyTimeout)
+            defer { deadline.cancel() }
+            try await stream.write(ByteBuffer(bytes: bytes))
+            await stream.closeWriting()
+        } catch {
+            // Many do not want to know.
+            logger.debug("not told of a change", metadata: connection.metadata.merging(error.metadata) { $1 })
+        }
+    }
+
+    private func tell(_ found: IdentifiedPeer) async {
+        let hooks = state.withLock { $0.identified }
+        for hook in hooks { await hook(found) }
+    }
+
+    private func receiveIdentity(on stream: ConnectionStream) async throws(ConnectionError) -> IdentifiedPeer {
         let deadline = stream.expire(in: configuration.identifyTimeout)
         defer { deadline.cancel() }
         var bytes: [UInt8] = []
@@ -45,8 +74,7 @@ extension Swarm {
             stream.reset()
             throw ConnectionError(.malformed)
         }
-        let hooks = state.withLock { $0.identified }
-        for hook in hooks { await hook(found) }
+        return found
     }
 
     /// What this node says of itself to the other end of a connection.

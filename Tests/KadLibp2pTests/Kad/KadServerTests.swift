@@ -221,6 +221,34 @@ struct KadServerTests {
         #expect(!(await first.readAll()).isEmpty)
         #expect(await firstTask.value == nil)
         #expect(try await served.fate(of: frame).fault == nil)
+        // Also what breaks off.
+        for _ in 0..<3 {
+            let (broken, brokenTask) = served.stream()
+            try await broken.send(half)
+            while !broken.isOtherWaiting { await Task.yield() }
+            broken.breakOff()
+            #expect(await brokenTask.value != nil)
+        }
+        #expect(try await served.fate(of: frame).fault == nil)
+    }
+
+    @Test("a stream that goes on asking lives longer than one request may take")
+    func patient() async throws {
+        var isServed = false
+        // A slow machine needs more time between two requests.
+        for milliseconds in [100, 1_000, 10_000] where !isServed {
+            var configuration = KadServer.Configuration()
+            configuration.patience = .milliseconds(milliseconds)
+            let (client, task) = try Served(configuration).stream()
+            for _ in 0..<6 {
+                try? await client.send(KadExamples.ping)
+                try await Task.sleep(for: .milliseconds(milliseconds / 4))
+            }
+            await client.closeWriting()
+            isServed = await client.readAll() == Array(repeatElement(KadExamples.ping, count: 6).joined())
+            _ = await task.value
+        }
+        #expect(isServed)
     }
 
     @Test("streams of anything end, and the server goes on", arguments: Seeds.first(6))

@@ -13,6 +13,7 @@ private struct Draft {
     var value = Array("/ipfs/bafkqaaa".utf8)
     var validity = "2030-01-01T00:00:00.000000000Z"
     var sequence: UInt64 = 3
+    var validityType: UInt64 = 0
     var ttl: UInt64? = 3_600_000_000_000
     /// Behind the other fields of the signed map.
     var extra: [UInt8] = []
@@ -25,7 +26,7 @@ private struct Draft {
         bytes += text("Value") + head(2, UInt64(value.count)) + value
         bytes += text("Sequence") + head(0, sequence)
         bytes += text("Validity") + head(2, UInt64(validity.utf8.count)) + Array(validity.utf8)
-        bytes += text("ValidityType") + head(0, 0)
+        bytes += text("ValidityType") + head(0, validityType)
         return bytes + extra
     }
 
@@ -191,6 +192,9 @@ struct IPNSRecordTests {
         let end = Instant(milliseconds: 1_794_996_800_500)
         #expect(fault(validator, key, value, at: end) == nil)
         #expect(fault(validator, key, value, at: end.advanced(byMilliseconds: 1)) == .expired)
+        draft.validityType = 1
+        #expect(fault(validator, key, try draft.signed(by: keys)) == .malformed, "of another type nothing is known")
+        draft.validityType = 0
         draft.validity = "tomorrow"
         #expect(fault(validator, key, try draft.signed(by: keys)) == .malformed)
     }
