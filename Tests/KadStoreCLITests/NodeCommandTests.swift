@@ -118,6 +118,28 @@ extension LoopbackTests {
             #expect(try await nodes.stop(quiet).messages == "")
         }
 
+        @Test("what is meant for a person whose end is closed goes into no file and to no peer")
+        func closedDescriptors() async throws {
+            let nodes = Nodes()
+            #expect(try await nodes.run("init", "--db", "a.db").status == 0)
+            let result = try Command.shell("\"$KADSTORE\" stats --db a.db >&-", folder: nodes.scratch.folder)
+            // Whatever else had got the number would have said something else.
+            #expect(result.status == 74 && result.messages.contains(String(cString: strerror(EBADF))), "\(result)")
+            let process = try Command.startShell(
+                "exec \"$KADSTORE\" node --db b.db --scope private --listen /ip4/127.0.0.1/tcp/0 --json <&- 2>&-",
+                folder: nodes.scratch.folder)
+            defer { if process.isRunning { kill(process.identifier, SIGKILL) } }
+            #expect(try await Nodes.event("ready", of: process) != nil)
+            #if os(Linux)
+            for number in [0, 2] {
+                let place = "/proc/\(process.identifier)/fd/\(number)"
+                #expect(try FileManager.default.destinationOfSymbolicLink(atPath: place) == "/dev/null")
+            }
+            #endif
+            kill(process.identifier, SIGTERM)
+            #expect(try await Nodes.waiting(for: process).status == 0)
+        }
+
         @Test("refuses what it cannot do, and says why")
         func refusals() async throws {
             let nodes = Nodes()
