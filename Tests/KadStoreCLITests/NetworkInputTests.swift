@@ -13,7 +13,7 @@ struct NetworkInputTests {
     func metricsAddress() {
         func parse(_ text: String) -> String? { MetricsAddress(argument: text).map(\.defaultValueDescription) }
         #expect(parse("9464") == "127.0.0.1:9464" && parse(":0") == "127.0.0.1:0")
-        #expect(parse("0.0.0.0:80") == "0.0.0.0:80" && parse("[::1]:9464") == "::1:9464")
+        #expect(parse("0.0.0.0:80") == "0.0.0.0:80" && parse("[::1]:9464") == "[::1]:9464")
         for wrong in ["", "x", "65536", "1:2:3", "::1", "host:", "[]:1", "-1", "1 "] { #expect(parse(wrong) == nil) }
     }
 

@@ -140,6 +140,28 @@ extension LoopbackTests {
             #expect(try await Nodes.waiting(for: process).status == 0)
         }
 
+        @Test("waits where no descriptor is left for a connection, and goes on once there is one")
+        func descriptors() async throws {
+            let nodes = Nodes()
+            let process = try Command.startShell(
+                "ulimit -n 40; exec \"$KADSTORE\" node --db a.db --scope private --listen /ip4/127.0.0.1/tcp/0 --json",
+                folder: nodes.scratch.folder)
+            defer { if process.isRunning { kill(process.identifier, SIGKILL) } }
+            let event = try #require(try await Nodes.event("listening", of: process))
+            let address = try #require(event["addresses"]?.elements.first?.text)
+            let port = try #require(UInt16(address.split(separator: "/")[3]))
+            let callers = try (0..<40).map { _ in try WebPage.connection(to: port) }
+            while try !process.messages.contains("no connection can be accepted"), process.isRunning {
+                try await Nodes.pause()
+            }
+            for caller in callers { close(caller) }
+            #expect(try await nodes.run("init", "--db", "b.db", "--scope", "private").status == 0)
+            let found = try await nodes.run("lookup", "hello", "--db", "b.db", "--bootstrap", address)
+            #expect(found.status == 0, "\(found.messages)")
+            kill(process.identifier, SIGTERM)
+            #expect(try await Nodes.waiting(for: process).status == 0)
+        }
+
         @Test("refuses what it cannot do, and says why")
         func refusals() async throws {
             let nodes = Nodes()

@@ -49,7 +49,7 @@ struct NodeRun: Sendable {
             let metrics = try await metricsServer(registry)
             let standing = Standing(
                 peer: store.network.idEncoding.encode(keys.peerID), addresses: try full(swarm, keys.peerID),
-                metrics: metrics.map { "http://\($0.address.ipAddress ?? ""):\($0.address.port ?? 0)/metrics" })
+                metrics: metrics?.url)
             try announce(standing)
             try await untilEnd(node, swarm, metrics, standing, lines)
             return await standing.with(contacts: node.contactCount)
@@ -74,7 +74,7 @@ struct NodeRun: Sendable {
 
     private func metricsServer(_ registry: PrometheusRegistry?) async throws -> MetricsServer? {
         guard let registry, let address = command.metrics else { return nil }
-        do {
+        do throws(MetricsServer.ListenError) {
             return try await MetricsServer.listen(host: address.host, port: address.port, registry: registry)
         } catch {
             throw CommandError.cannotListen("metrics on \(address.defaultValueDescription)", "\(error)")
