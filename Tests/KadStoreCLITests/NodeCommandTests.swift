@@ -118,26 +118,22 @@ extension LoopbackTests {
             #expect(try await nodes.stop(quiet).messages == "")
         }
 
-        @Test("what is meant for a person whose end is closed goes into no file and to no peer")
-        func closedDescriptors() async throws {
+        @Test("runs alone with its key, and says so when every user may read that")
+        func key() async throws {
             let nodes = Nodes()
-            #expect(try await nodes.run("init", "--db", "a.db").status == 0)
-            let result = try Command.shell("\"$KADSTORE\" stats --db a.db >&-", folder: nodes.scratch.folder)
-            // Whatever else had got the number would have said something else.
-            #expect(result.status == 74 && result.messages.contains(String(cString: strerror(EBADF))), "\(result)")
-            let process = try Command.startShell(
-                "exec \"$KADSTORE\" node --db b.db --scope private --listen /ip4/127.0.0.1/tcp/0 --json <&- 2>&-",
-                folder: nodes.scratch.folder)
-            defer { if process.isRunning { kill(process.identifier, SIGKILL) } }
-            #expect(try await Nodes.event("ready", of: process) != nil)
-            #if os(Linux)
-            for number in [0, 2] {
-                let place = "/proc/\(process.identifier)/fd/\(number)"
-                #expect(try FileManager.default.destinationOfSymbolicLink(atPath: place) == "/dev/null")
+            let node = try await nodes.start("a.db")
+            let listen = ["--scope", "private", "--listen", "/ip4/127.0.0.1/tcp/0", "--wait", "0"]
+            for database in ["a.db", "b.db"] {
+                let more = ["--db", database, "--identity", "a.db.identity"]
+                let second = try await nodes.run(["node"] + more + listen)
+                #expect(second.status == 75 && second.messages.contains("runs with this key"), "\(second.messages)")
             }
-            #endif
-            kill(process.identifier, SIGTERM)
-            #expect(try await Nodes.waiting(for: process).status == 0)
+            #expect(try await !nodes.stop(node).messages.contains("chmod"))
+            let path = nodes.scratch.path("a.db.identity")
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+            let again = try await nodes.start("a.db")
+            #expect(again.id == node.id)
+            #expect(try await nodes.stop(again).messages.contains("chmod 600"))
         }
 
         @Test("waits where no descriptor is left for a connection, and goes on once there is one")
@@ -158,6 +154,28 @@ extension LoopbackTests {
             #expect(try await nodes.run("init", "--db", "b.db", "--scope", "private").status == 0)
             let found = try await nodes.run("lookup", "hello", "--db", "b.db", "--bootstrap", address)
             #expect(found.status == 0, "\(found.messages)")
+            kill(process.identifier, SIGTERM)
+            #expect(try await Nodes.waiting(for: process).status == 0)
+        }
+
+        @Test("what is meant for a person whose end is closed goes into no file and to no peer")
+        func closedDescriptors() async throws {
+            let nodes = Nodes()
+            #expect(try await nodes.run("init", "--db", "a.db").status == 0)
+            let result = try Command.shell("\"$KADSTORE\" stats --db a.db >&-", folder: nodes.scratch.folder)
+            // Whatever else had got the number would have said something else.
+            #expect(result.status == 74 && result.messages.contains(String(cString: strerror(EBADF))), "\(result)")
+            let process = try Command.startShell(
+                "exec \"$KADSTORE\" node --db b.db --scope private --listen /ip4/127.0.0.1/tcp/0 --json <&- 2>&-",
+                folder: nodes.scratch.folder)
+            defer { if process.isRunning { kill(process.identifier, SIGKILL) } }
+            #expect(try await Nodes.event("ready", of: process) != nil)
+            #if os(Linux)
+            for number in [0, 2] {
+                let place = "/proc/\(process.identifier)/fd/\(number)"
+                #expect(try FileManager.default.destinationOfSymbolicLink(atPath: place) == "/dev/null")
+            }
+            #endif
             kill(process.identifier, SIGTERM)
             #expect(try await Nodes.waiting(for: process).status == 0)
         }

@@ -35,6 +35,8 @@ struct NodeRun: Sendable {
     ) async throws -> Standing {
         let path = command.identity.path(of: command.database)
         let keys = try IdentityFile.loadOrCreate(path)
+        let hold = try await IdentityHold(path, waitMilliseconds: command.database.waitMilliseconds)
+        defer { withExtendedLifetime(hold) {} }
         try IdentityFile.warn(keys.peerID, with: path, in: store)
         let swarm = Swarm(
             keys: keys, configuration: .kadstore(store, announcing: command.announce.map(\.address)),
