@@ -1,3 +1,4 @@
+import KadNode
 import KadStore
 import Kademlia
 import Logging
@@ -55,6 +56,39 @@ struct NetworkInputTests {
         let bare = try #require(AddressArgument(argument: "/ip4/10.0.0.1/tcp/1"))
         #expect(throws: CommandError.self) { try PeerAddresses.peers([bare]) }
         #expect(AddressArgument(argument: "10.0.0.1:4001") == nil)
+    }
+
+    @Test("a namespace that nobody here can judge is refused with the option that takes it")
+    func unknownNamespace() {
+        let error = ContentError.refused(.unknownNamespace("other"))
+        #expect("\(CommandError.suggesting(for: error))".contains("--accept other"))
+        #expect(ExitStatus(error) == .usage)
+    }
+
+    @Test("a node listens on sockets of this machine, and announces what can be dialled")
+    func ownAddresses() throws {
+        func isTaken(_ text: String, by check: ([AddressArgument]) throws -> Void) throws -> Bool {
+            let argument = try #require(AddressArgument(argument: text))
+            return (try? check([argument])) != nil
+        }
+        let id = try Samples.text(Samples.id(1))
+        for good in ["/ip4/127.0.0.1/tcp/0", "/ip6/::/tcp/4001"] {
+            #expect(try isTaken(good, by: PeerAddresses.checkListening), "\(good)")
+        }
+        for wrong in [
+            "/ip4/127.0.0.1/udp/4001", "/dns4/localhost/tcp/0", "/ip4/127.0.0.1", "/ip4/127.0.0.1/tcp/0/ws",
+            "/ip4/127.0.0.1/tcp/0/p2p/\(id)",
+        ] {
+            #expect(try !isTaken(wrong, by: PeerAddresses.checkListening), "\(wrong)")
+        }
+        for good in ["/dns4/example.org/tcp/4001", "/ip4/203.0.113.7/udp/4001/quic-v1", "/ip6/::1/tcp/1"] {
+            #expect(try isTaken(good, by: { try PeerAddresses.checkAnnouncing($0) }), "\(good)")
+        }
+        for wrong in [
+            "/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/1", "/ip4/203.0.113.7/tcp/0", "/ip4/203.0.113.7/tcp/1/p2p/\(id)",
+        ] {
+            #expect(try !isTaken(wrong, by: { try PeerAddresses.checkAnnouncing($0) }), "\(wrong)")
+        }
     }
 
     @Test("log lines are whole lines, harmless whatever strangers call themselves")

@@ -197,6 +197,11 @@ extension LoopbackTests {
             try await expect(64, "bootstrap", "--db", "b.db", "--bootstrap", "/ip4/127.0.0.1/tcp/1")
             try await expect(64, "--metrics", "--db", "b.db", "--metrics", "x")
             try await expect(64, "pk", "--db", "b.db", "--accept", "pk")
+            try await expect(64, "--listen", "--db", "c.db", "--listen", "/ip4/127.0.0.1/udp/4001")
+            try await expect(64, "--announce", "--db", "c.db", "--announce", "/ip4/0.0.0.0/tcp/4001")
+            for name in ["c.db", "c.db.identity"] {
+                #expect(!FileManager.default.fileExists(atPath: nodes.scratch.path(name)))
+            }
             try await expect(78, "private", "--db", "a.db", "--scope", "public", "--listen", "/ip4/127.0.0.1/tcp/0")
             try Data("rubbish".utf8).write(to: URL(fileURLWithPath: nodes.scratch.path("bad.key")))
             try await expect(
