@@ -178,9 +178,13 @@ final class TemporaryStore {
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-    func open(now: @escaping @Sendable () -> Instant = Instant.systemClock) async throws -> Store {
+    func open(
+        now: @escaping @Sendable () -> Instant = Instant.systemClock,
+        changing change: (inout StoreOptions) -> Void = { _ in }
+    ) async throws -> Store {
         var options = StoreOptions()
         options.now = now
+        change(&options)
         return try await Store.open(path, mode: .create(.libp2p, .private), options: options)
     }
 }
