@@ -3,6 +3,14 @@ import NIOHTTP1
 import NIOPosix
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// A small HTTP server for `/metrics` and `/healthz`.
 ///
 /// Nobody is waited for: a connection takes one request, and is cut off when request and answer together have taken longer
@@ -18,8 +26,41 @@ public final class MetricsServer: Sendable {
         public init() {}
     }
 
+    /// Why a server does not listen.
+    public enum ListenError: Error, Hashable, Sendable, CustomStringConvertible {
+        /// What the operating system said: an `errno`.
+        case system(Int32)
+        /// No address of this machine has the name.
+        case unknownHost(String)
+        /// The event loops have ended.
+        case shutDown
+
+        init(_ error: any Error, host: String) {
+            switch error {
+            case let error as ListenError: self = error
+            case let error as IOError: self = .system(error.errnoCode)
+            case is EventLoopError, is ChannelError: self = .shutDown
+            default: self = .unknownHost(host)
+            }
+        }
+
+        public var description: String {
+            switch self {
+            case .system(let code): String(cString: strerror(code))
+            case .unknownHost(let host): "'\(host)' is no address of this machine"
+            case .shutDown: "it is being shut down"
+            }
+        }
+    }
+
     /// Where it listens: the port is the one that the system chose where 0 was asked for.
     public let address: SocketAddress
+    /// Where the metrics are: `http://127.0.0.1:9464/metrics`.
+    public var url: String {
+        let host = address.ipAddress ?? ""
+        return "http://\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)/metrics"
+    }
+
     private let channel: any Channel
 
     /// Where Prometheus fetches.
@@ -38,16 +79,40 @@ public final class MetricsServer: Sendable {
     /// - Parameters:
     ///   - host: an IP address, or a name of this machine.
     ///   - isHealthy: what `/healthz` says: 200 `ok`, or 503 `stopping`.
-    /// - Throws: `IOError` or `SocketAddressError` when the address cannot be had.
+    /// - Throws: ``ListenError`` when the address cannot be had.
     public static func listen(
         host: String, port: Int, registry: PrometheusRegistry, limits: Limits = Limits(),
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         isHealthy: @escaping @Sendable () -> Bool = { true }
-    ) async throws -> MetricsServer {
+    ) async throws(ListenError) -> MetricsServer {
+        let channel: any Channel
+        do {
+            channel = try await bootstrap(registry, limits, group, isHealthy).bind(host: host, port: port).get()
+        } catch {
+            throw ListenError(error, host: host)
+        }
+        guard let address = channel.localAddress else {
+            channel.close(promise: nil)
+            throw .shutDown
+        }
+        return MetricsServer(channel: channel, address: address)
+    }
+
+    private static func bootstrap(
+        _ registry: PrometheusRegistry, _ limits: Limits, _ group: any EventLoopGroup,
+        _ isHealthy: @escaping @Sendable () -> Bool
+    ) -> ServerBootstrap {
         let connections = Connections(limit: limits.connections)
-        let channel = try await ServerBootstrap(group: group)
+        return ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // Where no descriptor is left, a connection waits for a second instead of being tried for ever.
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
+                }
+            }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard connections.enter() else { throw ChannelError.ioOnClosedChannel }
@@ -58,12 +123,6 @@ public final class MetricsServer: Sendable {
                         MetricsHandler(registry: registry, limits: limits, isHealthy: isHealthy))
                 }
             }
-            .bind(host: host, port: port).get()
-        guard let address = channel.localAddress else {
-            try? await channel.close()
-            throw ChannelError.unknownLocalAddress
-        }
-        return MetricsServer(channel: channel, address: address)
     }
 
     /// Stops listening. Answers under way end by themselves, or by their limit.

@@ -129,6 +129,10 @@ public final class Store: Sendable {
         writer.schedule(count: waiting.count, bytes: waiting.bytes)
     }
 
+    /// Why recorded events could not be written when that was last tried (``StoreError/diskFull(path:)``,
+    /// ``StoreError/locked(path:waitedMilliseconds:)``); nil where it went well. They stay queued, and are tried again.
+    public var commitFault: StoreError? { writer?.commitFault }
+
     /// Waits until everything that was recorded before is on the medium: it then survives a loss of power.
     public func flush() async throws(StoreError) {
         guard let writer else { return }

@@ -164,6 +164,8 @@ enum CommandError: Error, Hashable, Sendable {
     case outOfTime(String)
     /// Some peers were told, others were not; or not all of a network was visited.
     case partlyDone(String)
+    /// A node that has not ended runs with this key.
+    case keyInUse(path: String)
     /// Nothing can listen there; and why.
     case cannotListen(String, String)
     /// Some records of converted files were left out; what is wrong has been printed.
@@ -185,6 +187,7 @@ enum CommandError: Error, Hashable, Sendable {
             .partlyDone
         case .outOfTime, .partlyDone: .partlyDone
         case .cannotListen: .cannotCreate
+        case .keyInUse: .tryAgain
         case .partlyCompared: .badData
         case .nothingImported(let status): status
         }
@@ -198,6 +201,7 @@ extension CommandError: CustomStringConvertible {
             .nothingFound(let text), .partlyDone(let text):
             text
         case .outOfTime(let text): "the time was over: \(text) --timeout gives more."
+        case .keyInUse(let path): "\(path): another node runs with this key. End it first, or name another --identity."
         case .cannotListen(let what, let why): "cannot listen for \(what): \(why)."
         case .noSuchPeer(let text, let suggestions):
             "no peer '\(text)' in the store." + Self.list(suggestions, "Did you mean")

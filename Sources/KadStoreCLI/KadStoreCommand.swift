@@ -83,6 +83,7 @@ struct KadStoreCommand: AsyncParsableCommand {
     private static func padded(_ number: Int32) -> String { number < 10 ? " \(number)" : "\(number)" }
 
     static func main() async {
+        StandardDescriptors.occupy()
         // A parent may have it ignored: then a full pipe whose reader has gone would be an error to report.
         signal(SIGPIPE, SIG_DFL)
         do {

@@ -178,11 +178,15 @@ final class TemporaryStore {
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-    func open(now: @escaping @Sendable () -> Instant = Instant.systemClock) async throws -> Store {
+    func open(
+        now: @escaping @Sendable () -> Instant = Instant.systemClock,
+        changing change: (inout StoreOptions) -> Void = { _ in }
+    ) async throws -> Store {
         var options = StoreOptions()
         options.now = now
         // Virtual days take seconds: on a busy machine the disk need not keep up with them.
         options.queueLimit = 1 << 20
+        change(&options)
         return try await Store.open(path, mode: .create(.libp2p, .private), options: options)
     }
 }

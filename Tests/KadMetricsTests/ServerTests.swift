@@ -5,6 +5,14 @@ import NIOPosix
 import Synchronization
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 extension MetricsServer.Limits {
     /// Of clients that a busy machine lets wait.
     fileprivate static var patient: Self {
@@ -67,6 +75,27 @@ struct ServerTests {
         let head = try await exchange(server.address, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(head.hasPrefix("HTTP/1.1 200 ") && head.hasSuffix("\r\n\r\n"))
         await server.close()
+    }
+
+    @Test("says where its metrics are, and in the system's words why it cannot listen")
+    func places() async throws {
+        let server = try await listen()
+        let port = try #require(server.address.port)
+        #expect(server.url == "http://127.0.0.1:\(port)/metrics")
+        await #expect(throws: MetricsServer.ListenError.system(EADDRINUSE)) {
+            try await MetricsServer.listen(host: "127.0.0.1", port: port, registry: PrometheusRegistry())
+        }
+        await #expect(throws: MetricsServer.ListenError.unknownHost("no.such.host.invalid")) {
+            try await MetricsServer.listen(host: "no.such.host.invalid", port: 0, registry: PrometheusRegistry())
+        }
+        #expect(!"\(MetricsServer.ListenError.system(EADDRINUSE))".contains("errno"))
+        await server.close()
+        // Machines without IPv6 have no such address.
+        guard
+            let other = try? await MetricsServer.listen(host: "::1", port: 0, registry: PrometheusRegistry())
+        else { return }
+        #expect(other.url == "http://[::1]:\(try #require(other.address.port))/metrics")
+        await other.close()
     }
 
     @Test(

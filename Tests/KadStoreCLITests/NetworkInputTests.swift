@@ -1,3 +1,4 @@
+import KadNode
 import KadStore
 import Kademlia
 import Logging
@@ -13,7 +14,7 @@ struct NetworkInputTests {
     func metricsAddress() {
         func parse(_ text: String) -> String? { MetricsAddress(argument: text).map(\.defaultValueDescription) }
         #expect(parse("9464") == "127.0.0.1:9464" && parse(":0") == "127.0.0.1:0")
-        #expect(parse("0.0.0.0:80") == "0.0.0.0:80" && parse("[::1]:9464") == "::1:9464")
+        #expect(parse("0.0.0.0:80") == "0.0.0.0:80" && parse("[::1]:9464") == "[::1]:9464")
         for wrong in ["", "x", "65536", "1:2:3", "::1", "host:", "[]:1", "-1", "1 "] { #expect(parse(wrong) == nil) }
     }
 
@@ -61,6 +62,39 @@ struct NetworkInputTests {
         let fit = try #require(AddressArgument(argument: "/dns4/example.org/tcp/1/p2p/\(first)"))
         #expect(try PeerAddresses.peers(unfit + [fit]).first?.1.count == 3)
         #expect(AddressArgument(argument: "10.0.0.1:4001") == nil)
+    }
+
+    @Test("a namespace that nobody here can judge is refused with the option that takes it")
+    func unknownNamespace() {
+        let error = ContentError.refused(.unknownNamespace("other"))
+        #expect("\(CommandError.suggesting(for: error))".contains("--accept other"))
+        #expect(ExitStatus(error) == .usage)
+    }
+
+    @Test("a node listens on sockets of this machine, and announces what can be dialled")
+    func ownAddresses() throws {
+        func isTaken(_ text: String, by check: ([AddressArgument]) throws -> Void) throws -> Bool {
+            let argument = try #require(AddressArgument(argument: text))
+            return (try? check([argument])) != nil
+        }
+        let id = try Samples.text(Samples.id(1))
+        for good in ["/ip4/127.0.0.1/tcp/0", "/ip6/::/tcp/4001"] {
+            #expect(try isTaken(good, by: PeerAddresses.checkListening), "\(good)")
+        }
+        for wrong in [
+            "/ip4/127.0.0.1/udp/4001", "/dns4/localhost/tcp/0", "/ip4/127.0.0.1", "/ip4/127.0.0.1/tcp/0/ws",
+            "/ip4/127.0.0.1/tcp/0/p2p/\(id)",
+        ] {
+            #expect(try !isTaken(wrong, by: PeerAddresses.checkListening), "\(wrong)")
+        }
+        for good in ["/dns4/example.org/tcp/4001", "/ip4/203.0.113.7/udp/4001/quic-v1", "/ip6/::1/tcp/1"] {
+            #expect(try isTaken(good, by: { try PeerAddresses.checkAnnouncing($0) }), "\(good)")
+        }
+        for wrong in [
+            "/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/1", "/ip4/203.0.113.7/tcp/0", "/ip4/203.0.113.7/tcp/1/p2p/\(id)",
+        ] {
+            #expect(try !isTaken(wrong, by: { try PeerAddresses.checkAnnouncing($0) }), "\(wrong)")
+        }
     }
 
     @Test("log lines are whole lines, harmless whatever strangers call themselves")

@@ -140,6 +140,68 @@ extension LoopbackTests {
             #expect(try await nodes.stop(quiet).messages == "")
         }
 
+        @Test("runs alone with its key, and says so when every user may read that")
+        func key() async throws {
+            let nodes = Nodes()
+            let node = try await nodes.start("a.db")
+            let listen = ["--scope", "private", "--listen", "/ip4/127.0.0.1/tcp/0", "--wait", "0"]
+            for database in ["a.db", "b.db"] {
+                let more = ["--db", database, "--identity", "a.db.identity"]
+                let second = try await nodes.run(["node"] + more + listen)
+                #expect(second.status == 75 && second.messages.contains("runs with this key"), "\(second.messages)")
+            }
+            #expect(try await !nodes.stop(node).messages.contains("chmod"))
+            let path = nodes.scratch.path("a.db.identity")
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+            let again = try await nodes.start("a.db")
+            #expect(again.id == node.id)
+            #expect(try await nodes.stop(again).messages.contains("chmod 600"))
+        }
+
+        @Test("waits where no descriptor is left for a connection, and goes on once there is one")
+        func descriptors() async throws {
+            let nodes = Nodes()
+            let process = try Command.startShell(
+                "ulimit -n 40; exec \"$KADSTORE\" node --db a.db --scope private --listen /ip4/127.0.0.1/tcp/0 --json",
+                folder: nodes.scratch.folder)
+            defer { if process.isRunning { kill(process.identifier, SIGKILL) } }
+            let event = try #require(try await Nodes.event("listening", of: process))
+            let address = try #require(event["addresses"]?.elements.first?.text)
+            let port = try #require(UInt16(address.split(separator: "/")[3]))
+            let callers = try (0..<40).map { _ in try WebPage.connection(to: port) }
+            while try !process.messages.contains("no connection can be accepted"), process.isRunning {
+                try await Nodes.pause()
+            }
+            for caller in callers { close(caller) }
+            #expect(try await nodes.run("init", "--db", "b.db", "--scope", "private").status == 0)
+            let found = try await nodes.run("lookup", "hello", "--db", "b.db", "--bootstrap", address)
+            #expect(found.status == 0, "\(found.messages)")
+            kill(process.identifier, SIGTERM)
+            #expect(try await Nodes.waiting(for: process).status == 0)
+        }
+
+        @Test("what is meant for a person whose end is closed goes into no file and to no peer")
+        func closedDescriptors() async throws {
+            let nodes = Nodes()
+            #expect(try await nodes.run("init", "--db", "a.db").status == 0)
+            let result = try Command.shell("\"$KADSTORE\" stats --db a.db >&-", folder: nodes.scratch.folder)
+            // Whatever else had got the number would have said something else.
+            #expect(result.status == 74 && result.messages.contains(String(cString: strerror(EBADF))), "\(result)")
+            let process = try Command.startShell(
+                "exec \"$KADSTORE\" node --db b.db --scope private --listen /ip4/127.0.0.1/tcp/0 --json <&- 2>&-",
+                folder: nodes.scratch.folder)
+            defer { if process.isRunning { kill(process.identifier, SIGKILL) } }
+            #expect(try await Nodes.event("ready", of: process) != nil)
+            #if os(Linux)
+            for number in [0, 2] {
+                let place = "/proc/\(process.identifier)/fd/\(number)"
+                #expect(try FileManager.default.destinationOfSymbolicLink(atPath: place) == "/dev/null")
+            }
+            #endif
+            kill(process.identifier, SIGTERM)
+            #expect(try await Nodes.waiting(for: process).status == 0)
+        }
+
         @Test("refuses what it cannot do, and says why")
         func refusals() async throws {
             let nodes = Nodes()
@@ -157,6 +219,11 @@ extension LoopbackTests {
             try await expect(64, "bootstrap", "--db", "b.db", "--bootstrap", "/ip4/127.0.0.1/tcp/1")
             try await expect(64, "--metrics", "--db", "b.db", "--metrics", "x")
             try await expect(64, "pk", "--db", "b.db", "--accept", "pk")
+            try await expect(64, "--listen", "--db", "c.db", "--listen", "/ip4/127.0.0.1/udp/4001")
+            try await expect(64, "--announce", "--db", "c.db", "--announce", "/ip4/0.0.0.0/tcp/4001")
+            for name in ["c.db", "c.db.identity"] {
+                #expect(!FileManager.default.fileExists(atPath: nodes.scratch.path(name)))
+            }
             try await expect(78, "private", "--db", "a.db", "--scope", "public", "--listen", "/ip4/127.0.0.1/tcp/0")
             try Data("rubbish".utf8).write(to: URL(fileURLWithPath: nodes.scratch.path("bad.key")))
             try await expect(

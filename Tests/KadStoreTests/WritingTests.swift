@@ -265,8 +265,15 @@ struct WritingTests {
             await #expect(throws: StoreError.locked(path: path + "-lock", waitedMilliseconds: 50)) {
                 try await store.flush()
             }
+            // What nobody waits for fails as well, and says so until it goes well.
+            func commitFault(isThere: Bool) async throws {
+                while (store.commitFault != nil) != isThere { try await Task.sleep(for: .milliseconds(10)) }
+            }
+            try await commitFault(isThere: true)
+            #expect(store.commitFault == .locked(path: path + "-lock", waitedMilliseconds: 50))
             release.signal()
             #expect(try store.peers().peers.count == 1)
+            try await commitFault(isThere: false)
             try await store.flush()
         }
         let again = try await Store.open(scratch.path())

@@ -55,7 +55,12 @@ extension NodeEngine {
         let session = upkeep.session(until: now, at: uptime)
         remember(.online(from: session.start, to: session.end))
         upkeep.marked(at: uptime)
-        if isTaken { upkeep.storeWorks() }
+        // What was taken is only queued: a full device, for one, shows when it is committed.
+        if let fault = store.commitFault {
+            upkeep.report(fault, &actions)
+        } else if isTaken {
+            upkeep.storeWorks()
+        }
         noticeForeignCommits()
     }
 

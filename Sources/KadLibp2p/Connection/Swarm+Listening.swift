@@ -53,6 +53,17 @@ extension Swarm {
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { [logger] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // Where no descriptor is left, a connection waits for a second instead of being tried for ever.
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { error in
+                            let text = SystemFailure.text(errno: error.errnoCode)
+                            logger.warning("no connection can be accepted", metadata: ["error": "\(text)"])
+                            return AcceptBackoffHandler.defaultBackoffProvider(error: error)
+                        })
+                }
+            }
             .childChannelInitializer { [weak self] channel in
                 self?.accepted(channel) ?? channel.eventLoop.makeFailedFuture(ConnectionError(.shutDown))
             }

@@ -23,6 +23,8 @@ final class Writer: @unchecked Sendable {
 
     /// What is scheduled already, so that a thousand events schedule one commit.
     private let scheduled = Mutex((timer: false, full: false))
+    /// Why the last commit of queued events failed.
+    private let fault = Mutex<StoreError?>(nil)
     /// Commits that no event of this store made, and whether the queue will look for more.
     private let foreign = Mutex((count: Int64(0), isLooking: false))
 
@@ -54,6 +56,9 @@ final class Writer: @unchecked Sendable {
             queue.asyncAfter(deadline: .now() + interval) { [weak self] in self?.commitScheduled() }
         }
     }
+
+    /// Why queued events are not on the file: nil where the last commit of them did not fail.
+    var commitFault: StoreError? { fault.withLock { $0 } }
 
     /// How often a commit was noticed that no event of this store made.
     var foreignCommits: Int64 { foreign.withLock { $0.count } }
@@ -90,9 +95,10 @@ final class Writer: @unchecked Sendable {
     private func commitScheduled() {
         scheduled.withLock { $0 = (false, false) }
         guard opened != nil else { return }
-        do {
-            try commitPending()
+        do throws(StoreError) {
+            try StoreError.mapping(path) { try commitPending() }
         } catch {
+            fault.withLock { $0 = error }
             // The events stay queued, and readers go on seeing them: try again an interval later. A `flush()` that fails
             // for the same reason reports it.
             schedule(count: 1)
@@ -118,6 +124,7 @@ final class Writer: @unchecked Sendable {
             try markApplied(last.sequence, records)
         }
         pending.committed(through: last.sequence)
+        fault.withLock { $0 = nil }
         return true
     }
 

@@ -63,7 +63,11 @@ struct NodeCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var database: DatabaseOptions
 
-    func validate() throws { try AcceptedNamespaces.check(accept) }
+    func validate() throws {
+        try AcceptedNamespaces.check(accept)
+        try PeerAddresses.checkListening(listen)
+        try PeerAddresses.checkAnnouncing(announce)
+    }
 
     func run() async throws {
         let run = NodeRun(command: self)

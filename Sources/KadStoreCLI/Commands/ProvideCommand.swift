@@ -39,6 +39,7 @@ struct ProvideCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !address.isEmpty else { throw ValidationError("Say where the node can be reached: --address.") }
+        try PeerAddresses.checkAnnouncing(address, option: "--address")
     }
 
     func run() async throws {

@@ -12,6 +12,12 @@ enum FileStatus {
     /// Whether there is anything under this name.
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// Whether users may read or write a file who are neither its owner nor of its group.
+    static func isOpenToOthers(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IRWXO != 0
+    }
+
     /// Which file it is, whatever it is called.
     struct Identity: Hashable, Sendable {
         let device: UInt64

@@ -1,4 +1,5 @@
 import KadExchange
+import KadNode
 import KadStore
 
 #if canImport(Glibc)
@@ -85,6 +86,9 @@ extension CommandError {
         case StoreError.notFound(let path), ExchangeError.store(.notFound(let path)):
             suggestions = Suggestions.stores(like: path)
         case ExchangeError.system(_, let name, ENOENT): suggestions = Suggestions.files(like: name)
+        case ContentError.refused(.unknownNamespace(let name?)):
+            return CommandError.usage(
+                "values under /\(name)/ cannot be judged: --accept \(name) takes them as they come.")
         default: return error
         }
         guard !suggestions.isEmpty else { return error }

@@ -26,6 +26,10 @@ enum IdentityFile {
         let keys = try KeyPair(contentsOfOrSavingTo: path)
         if !existed {
             Messages.line("Created \(Terminal.standardError.safe(path)): the key of this node. Keep it to yourself.")
+        } else if FileStatus.isOpenToOthers(path) {
+            Messages.line(
+                "kadstore: \(Terminal.standardError.safe(path)): every user of this machine may use this key. 'chmod 600' "
+                    + "keeps it to yourself.")
         }
         return keys
     }

@@ -27,5 +27,5 @@ struct MetricsAddress: Hashable, Sendable, ExpressibleByArgument {
         self.port = Int(port)
     }
 
-    var defaultValueDescription: String { "\(host):\(port)" }
+    var defaultValueDescription: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -35,6 +35,8 @@ struct NodeRun: Sendable {
     ) async throws -> Standing {
         let path = command.identity.path(of: command.database)
         let keys = try IdentityFile.loadOrCreate(path)
+        let hold = try await IdentityHold(path, waitMilliseconds: command.database.waitMilliseconds)
+        defer { withExtendedLifetime(hold) {} }
         try IdentityFile.warn(keys.peerID, with: path, in: store)
         let swarm = Swarm(
             keys: keys, configuration: .kadstore(store, announcing: command.announce.map(\.address)),
@@ -74,7 +76,7 @@ struct NodeRun: Sendable {
 
     private func metricsServer(_ registry: PrometheusRegistry?) async throws -> MetricsServer? {
         guard let registry, let address = command.metrics else { return nil }
-        do {
+        do throws(MetricsServer.ListenError) {
             return try await MetricsServer.listen(host: address.host, port: address.port, registry: registry)
         } catch {
             throw CommandError.cannotListen("metrics on \(address.defaultValueDescription)", "\(error)")

@@ -63,6 +63,11 @@ enum Command {
         try Running(path, arguments, input: nil, environment: environment, folder: folder)
     }
 
+    /// Starts a line of the shell, in which `$KADSTORE` is the command, and lets it run.
+    static func startShell(_ line: String, folder: String) throws -> Running {
+        try Running("/bin/sh", ["-c", line], input: nil, environment: ["KADSTORE": path], folder: folder)
+    }
+
     /// A command that runs.
     final class Running: @unchecked Sendable {
         private let scratch = Scratch()

@@ -14,18 +14,8 @@ enum WebPage {
     static func text(_ url: String) throws -> String {
         let parts = try #require(URL(string: url))
         let port = try #require(parts.port.flatMap { UInt16(exactly: $0) })
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = try connection(to: port)
         defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let status = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard status == 0 else { throw Fault(text: "nobody listens at \(url)") }
         let request = Array("GET \(parts.path) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
         guard write(descriptor, request, request.count) == request.count else { throw Fault(text: "not written") }
         var answer: [UInt8] = []
@@ -38,6 +28,25 @@ enum WebPage {
         let text = String(decoding: answer, as: UTF8.self)
         guard text.hasPrefix("HTTP/1.1 200 "), let end = text.range(of: "\r\n\r\n") else { throw Fault(text: text) }
         return String(text[end.upperBound...])
+    }
+
+    /// A connection to a port of this machine.
+    static func connection(to port: UInt16) throws -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard status == 0 else {
+            close(descriptor)
+            throw Fault(text: "nobody listens at \(port)")
+        }
+        return descriptor
     }
 
     /// The samples of a page of metrics, by name and labels.

@@ -1,0 +1,61 @@
+import KadStore
+import Kademlia
+import Testing
+
+@testable import KadEngine
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+@Suite("A store that cannot write") struct StoreFaultTests {
+    /// Holds the store's lock for writing, as a process that stands still does, while `body` runs.
+    private func locked(_ files: TemporaryStore, _ body: () async throws -> Void) async throws {
+        let descriptor = open(files.path + "-lock", O_RDWR | O_CLOEXEC)
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 { try await pause() }
+        try await body()
+    }
+
+    private func pause() async throws { try await Task.sleep(for: .milliseconds(5)) }
+
+    @Test("is told of with the next mark of time, once until it works again")
+    func told() async throws {
+        let files = TemporaryStore()
+        let world = try World(count: 2)
+        let store = try await files.open(changing: {
+            $0.waitMilliseconds = 10
+            $0.batchMilliseconds = 10
+        })
+        var configuration = EngineConfiguration()
+        configuration.maintains = false
+        let engine = try await Setting.engine(store, world, configuration)
+        world.take(engine.start(at: world.time))
+        func mark() {
+            world.advance(configuration.clockMilliseconds)
+            world.take(engine.tick(at: world.time))
+        }
+        func until(isFailing: Bool) async throws {
+            while (store.commitFault != nil) != isFailing { try await pause() }
+        }
+        func reports() -> Int { world.notes.count { if case .storeFailed(.locked) = $0 { true } else { false } } }
+
+        for round in 1...2 {
+            try await locked(files) {
+                let peer = try store.peer(world.nodes[0].id)
+                try store.record(.heard(peer, addresses: [], source: "test", at: world.wall))
+                try await until(isFailing: true)
+                for _ in 0..<3 { mark() }
+            }
+            #expect(reports() == round)
+            try await until(isFailing: false)
+            mark()
+        }
+        try await store.close()
+    }
+}
