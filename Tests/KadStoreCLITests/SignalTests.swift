@@ -133,8 +133,8 @@ struct SignalTests {
         let result = try Command.shell(
             """
             mkfifo unopened silent full
-            sleep 9 > silent & others=$!
-            sleep 9 < full & others="$others $!"
+            sleep 300 > silent & others=$!
+            sleep 300 < full & others="$others $!"
             for pipe in unopened silent; do
                 "$KADSTORE" import --db b.db $pipe & commands="$commands $!"
                 "$KADSTORE" import --restore --db b.db $pipe & commands="$commands $!"
@@ -142,9 +142,14 @@ struct SignalTests {
                 "$KADSTORE" convert --to csv $pipe out.csv & commands="$commands $!"
             done
             "$KADSTORE" export --db a.db > full & commands="$commands $!"
+            # Whoever has begun to heed the signal shows it among the ignored ones, which the kernel tells on Linux.
+            for command in $commands; do
+                while [ -e /proc/$command/status ] && ! grep -q '^SigIgn.*[4-7c-f]...$' /proc/$command/status
+                do sleep 0.05; done
+            done
             sleep 1
             kill -TERM $commands
-            { sleep 6; kill -KILL $commands; } > /dev/null 2>&1 & guard=$!
+            { sleep 200; kill -KILL $commands; } > /dev/null 2>&1 & guard=$!
             for command in $commands; do
                 wait $command
                 echo $?
