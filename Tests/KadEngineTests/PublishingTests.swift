@@ -95,6 +95,14 @@ import Testing
         try await setting.store.close()
     }
 
+    @Test("what is stamped ahead of time, by a clock that was wrong, is due")
+    func ahead() async throws {
+        let setting = try await setting(values: 1, providers: 1, age: -100 * Self.hour)
+        let told = try run(setting, hours: 1)
+        #expect(Set(told.map(\.0)) == [.value(key: [1, 0]), .provider(key: [2, 0])])
+        try await setting.store.close()
+    }
+
     @Test("after a restart that is told which was due meanwhile, and nothing else")
     func restart() async throws {
         let setting = try await setting(values: 5, age: 30 * Self.hour)

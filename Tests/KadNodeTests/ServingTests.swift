@@ -90,6 +90,22 @@ import Testing
         try await provide(other, 1)
         try await swarm.end()
     }
+
+    @Test("a network group may have so much kept and no more, whatever ids it takes; others may go on")
+    func groups() async throws {
+        var limits = ServingLimits()
+        limits.groupWrites = ServingLimits.Rate(perSecond: 0, burst: 3)
+        let swarm = try await Swarm(count: 3, serving: limits)
+        func put(_ number: UInt8, from address: String) async throws(Refusal) {
+            guard let id = PeerID([0x12, 0x20] + [UInt8](repeating: number, count: 32)) else { throw .invalid }
+            _ = try await swarm[0].answer(
+                .putValue(key: Array("/test/\(number)".utf8), value: [0x31]), from: id, at: try? Multiaddr(address))
+        }
+        for number in 1...3 { try await put(UInt8(number), from: "/ip4/10.1.2.1/tcp/1") }
+        await #expect(throws: Refusal.tooMany) { try await put(4, from: "/ip4/10.1.2.1/tcp/1") }
+        try await put(5, from: "/ip4/10.77.2.5/tcp/1")
+        try await swarm.end()
+    }
 }
 
 @Suite("A flood of valid records") struct FloodTests {

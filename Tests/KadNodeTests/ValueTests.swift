@@ -144,6 +144,36 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         _ = try await swarm[2].answer(.putValue(key: key, value: bytes("2 two")), from: swarm.members[9].id)
         #expect(try await swarm[1].get(key: key) == bytes("2 two"))
         #expect(!swarm.mesh.requests.isEmpty)
+        // With a quorum others are asked, however fresh it is.
+        _ = try await swarm[3].answer(.putValue(key: key, value: bytes("3 three")), from: swarm.members[9].id)
+        #expect(try await swarm[1].get(key: key) == bytes("2 two"))
+        #expect(try await swarm[1].get(key: key, quorum: 9) == bytes("3 three"))
+        try await swarm.end()
+    }
+
+    @Test("what is withdrawn while it is told, or before it is told again, stays withdrawn")
+    func withdrawn() async throws {
+        let swarm = try await Swarm(count: 5)
+        let (own, provided) = (swarm.members[0], bytes("provided"))
+        swarm.mesh.lie(swarm.members[1].key) { [key] request in
+            switch request {
+            case .putValue: try? own.store.record(.valueForgotten(key))
+            case .addProvider: try? own.store.record(.providerForgotten(provided, peer: own.key))
+            default: break
+            }
+            return nil
+        }
+        #expect(try await own.node.put(key: key, value: bytes("1 one")).accepted.count == 4)
+        #expect(try await own.node.provide(provided).accepted.count == 4)
+        #expect(try own.store.value(key, at: swarm.mesh.now) == nil)
+        #expect(try own.store.providers(of: provided, at: swarm.mesh.now).isEmpty)
+        // What others sent is theirs to tell.
+        _ = try await own.node.answer(.putValue(key: key, value: bytes("2 two")), from: swarm.members[2].id)
+        swarm.mesh.forgetRequests()
+        await own.node.publishAgain(.value(key: key))
+        await own.node.publishAgain(.provider(key: provided))
+        try await swarm.settle()
+        #expect(swarm.mesh.requests.isEmpty)
         try await swarm.end()
     }
 
@@ -317,6 +347,26 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         #expect(kept.isOwn)
         #expect(swarm.mesh.now.millisecondsSince(kept.receivedAt) >= PublishingConfiguration().intervalMilliseconds)
         #expect(try await swarm[0].get(key: key) == bytes("1 one"))
+        #expect(try await swarm[0].provide(key).accepted.isEmpty)
+        let provided = try #require(try swarm.members[0].store.providers(of: key, at: swarm.mesh.now).first)
+        #expect(provided.isOwn)
+        #expect(
+            swarm.mesh.now.millisecondsSince(provided.receivedAt) >= PublishingConfiguration().intervalMilliseconds)
+        try await swarm.end()
+    }
+
+    @Test("a node that has ended has written what it knows, though its store is still open")
+    func written() async throws {
+        var options = StoreOptions()
+        options.batchCount = .max
+        options.batchMilliseconds = 86_400_000
+        let swarm = try await Swarm(count: 3, options: options)
+        _ = try await swarm[1].answer(.putValue(key: key, value: bytes("1 one")), from: swarm.members[2].id)
+        try await swarm[1].shutDownForTest()
+        let reader = try await Store.open(swarm.members[1].store.path, mode: .readOnly)
+        #expect(try reader.countPeers() == 2)
+        #expect(try reader.value(key, at: swarm.mesh.now)?.value == bytes("1 one"))
+        try await reader.close()
         try await swarm.end()
     }
 

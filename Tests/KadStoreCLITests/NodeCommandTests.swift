@@ -45,7 +45,7 @@ extension LoopbackTests {
             #expect(try await nodes.stop(other).messages.contains("its table begins empty"))
         }
 
-        @Test("ends cleanly though those whom it asks stand still, and at once at the second signal whatever holds it up")
+        @Test("ends cleanly though those whom it asks stand still, and at once at a second signal")
         func urgent() async throws {
             let nodes = Nodes()
             let still = try await nodes.start("still.db")
