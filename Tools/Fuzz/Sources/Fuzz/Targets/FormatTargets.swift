@@ -77,7 +77,8 @@ private let formats = ExchangeFormat.importable.filter { $0 != .pyLibp2p }
     ]
     let address = "/ip4/10.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
     let texts: [(ExchangeFormat, String)] = [
-        (.kubo, "[\"\(address)\"]"), (.multiaddrs, "\(address)\n# a remark\n\n\(address)"),
+        (.kubo, "[\"\(address)\", \"\\u002fip4\\ud83d\\ude00\"]"),
+        (.multiaddrs, "\(address)\n# a remark\n\n\(address)"),
         (.csv, "id,address,agent,firstSeen\r\n\(address.suffix(52)),/ip4/10.0.0.1/tcp/4001,\"a,\"\"b\"\"\",\r\n"),
     ]
     return try samples.map { try numbered($0, Fixtures.bytes($1)) } + texts.map { numbered($0, Array($1.utf8)) }
@@ -131,10 +132,12 @@ private func temporaryFile(_ bytes: ArraySlice<UInt8>) throws -> CInt {
 
 // MARK: - Our own format
 
-/// Every line of the samples by itself.
+/// Every line of the samples by itself, and with members that are there and empty.
 @Sendable private func nativeSeeds() throws -> [[UInt8]] {
-    try ["V0001", "V0002"].flatMap { name in
-        try Fixtures.bytes("stores/\(name).jsonl").split(separator: UInt8(ascii: "\n")).map(Array.init)
+    let empty = Array(#"{"agent":"","source":"","label":"","protocols":[""],"tries":0,"waitMs":1,"#.utf8)
+    return try ["V0001", "V0002"].flatMap { name in
+        try Fixtures.bytes("stores/\(name).jsonl").split(separator: UInt8(ascii: "\n"))
+            .flatMap { line in [Array(line), empty + line.dropFirst()] }
     }
 }
 
