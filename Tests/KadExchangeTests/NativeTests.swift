@@ -200,6 +200,21 @@ struct NativeTests {
         }
     }
 
+    @Test("a wait whose end a line does not tell is none, as it is not written either")
+    func endlessWait() throws {
+        let line = """
+            {"peer":"\(PeerID.test(1).text)","key":"\(Hex.encode([UInt8](repeating: 1, count: 32)))","firstSeenMs":1,\
+            "lastSeenMs":1,"backoff":{"streakMilli":1000,"streakAtMs":1,"class":"timeout","waitMs":80000}}
+            """
+        let record = try Array(line.utf8).withUnsafeBufferPointer { try NativeParser(network: .libp2p).record($0) }
+        guard case .peer(let peer) = record else {
+            Issue.record("not a peer")
+            return
+        }
+        #expect(peer.backoff?.streakMilli == 1_000)
+        #expect(peer.backoff?.waitMilliseconds == 0)
+    }
+
     @Test("a file of schema 1 restores")
     func olderSchema() async throws {
         let store = try await scratch.store(.libp2p, .public)

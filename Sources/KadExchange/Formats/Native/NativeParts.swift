@@ -114,6 +114,8 @@ extension BackoffState {
         state.streakMilli = streakMilli
         state.streakAt = streakAt
         state.lastClass = failureClass
+        // A length without an end is none, and is not written either.
+        if state.notBefore == nil { state.waitMilliseconds = 0 }
         self = state
     }
 }

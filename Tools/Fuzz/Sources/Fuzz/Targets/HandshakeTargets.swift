@@ -16,9 +16,15 @@ let handshakeTargets = [
 
 private let spoken = ["/noise", "/ipfs/kad/1.0.0", "/ipfs/id/1.0.0"]
 
-/// Lines to either end, at once and in pieces.
+private func line(_ text: String) -> [UInt8] { FuzzSeeds.framed(Array((text + "\n").utf8)) }
+
+/// What may be said, and more or less is.
+private let sayable =
+    ["na", "ls", "/x", "", String(repeating: "x", count: 1_023), "/multistream/1.0.0"].map(line) + spoken.map(line)
+    + [[1], [0x80, 1], [0xff, 0xff, 1], [3, 0x6e, 0x61]]
+
+/// Lines to either end, at once and in pieces, and choices of lines.
 @Sendable private func negotiationSeeds() -> [[UInt8]] {
-    func line(_ text: String) -> [UInt8] { FuzzSeeds.framed(Array((text + "\n").utf8)) }
     func lines(_ texts: [String]) -> [UInt8] { texts.flatMap(line) }
     let talks: [[String]] = [
         ["/noise"], ["na", "/ipfs/kad/1.0.0"], ["na", "na", "na"], ["ls", "/ipfs/id/1.0.0"],
@@ -32,21 +38,30 @@ private let spoken = ["/noise", "/ipfs/kad/1.0.0", "/ipfs/id/1.0.0"]
             seeds.append([end] + FuzzSeeds.pieces(stream, of: size))
         }
     }
-    return seeds
+    return seeds + [[128, 0, 0, 7], [129, 2, 1, 6], [129, 1, 1, 2, 3, 6], [128, 0, 0, 0], [129, 4, 9, 11]]
 }
 
-/// The first byte chooses the end, the rest comes to it in pieces. It makes the same of them as of all at once.
+/// The first byte chooses the end, the rest comes to it in pieces, each behind its length; from 128 on it is choices among
+/// ``sayable`` lines, behind the header. The end makes the same of them as of all at once.
 private func negotiate(_ bytes: [UInt8]) throws {
     var script = FuzzScript(bytes)
-    let role: Role = script.byte().isMultiple(of: 2) ? .dialer : .listener
+    let choice = script.byte()
+    let role: Role = choice.isMultiple(of: 2) ? .dialer : .listener
     var negotiation = MultistreamNegotiation(role: role, protocols: spoken)
+    var isBegun = choice < 128
     var sent = negotiation.begin()?.readableBytes ?? 0
     var all = ByteBuffer()
     var pending = ByteBuffer()
     var agreed: String?
     var isRefused = false
     while !script.isOver, agreed == nil, !isRefused {
-        let piece = script.bytes(script.byte() + 1)
+        let piece =
+            if choice < 128 {
+                script.bytes(script.byte() + 1)
+            } else {
+                isBegun ? script.choice(of: sayable) : line("/multistream/1.0.0")
+            }
+        isBegun = true
         all.writeBytes(piece)
         pending.writeBytes(piece)
         do {

@@ -7,16 +7,20 @@ import Multiformats
 
 /// Keys, and what is signed with them.
 let identityTargets = [
-    FuzzTarget(name: "public-key", seeds: { try FuzzedKeyForms.all() }, run: readPublicKey),
+    FuzzTarget(name: "public-key", seeds: publicKeySeeds, run: readPublicKey),
     FuzzTarget(name: "private-key", seeds: privateKeySeeds, run: readPrivateKey),
     FuzzTarget(name: "envelope", seeds: envelopeSeeds, run: openEnvelope),
-    FuzzTarget(name: "peer-record", seeds: { [try FuzzedRecord.payload(), []] }, run: readSignedRecord),
+    FuzzTarget(name: "peer-record", seeds: peerRecordSeeds, run: readSignedRecord),
     FuzzTarget(name: "records", seeds: recordSeeds, run: validate),
 ]
 
 private func readPublicKey(_ bytes: [UInt8]) throws {
     guard let key = try? PublicKey(encoded: bytes) else { return }
-    try Broken.unless(key.encoded == bytes, "a key has two forms")
+    // The one form: algorithm, then a length in its shortest form, then no more than so many bytes.
+    let data = bytes.dropFirst(3).drop { $0 >= 0x80 }.dropFirst()
+    try Broken.unless(
+        bytes.count > 1 && bytes == FuzzSeeds.field(1, Int(bytes[1])) + FuzzSeeds.field(2, Array(data)),
+        "a key has two forms")
     try Broken.unless(
         try PeerIDEncoding.libp2p.decode(PeerIDEncoding.libp2p.encode(key.peerID)) == key.peerID, "a key's id is none")
     // Nobody can sign for it in a few bytes.
@@ -52,6 +56,13 @@ enum FuzzedKeyForms {
         let algorithm: [UInt8] = [0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0]
         return [0x30, 0x82, 1, 0x22] + algorithm + bits
     }()
+}
+
+/// Every kind of key, and what is nearly one: a field more, a number in a longer form.
+@Sendable private func publicKeySeeds() throws -> [[UInt8]] {
+    try FuzzedKeyForms.all().flatMap { key in
+        [key, key + FuzzSeeds.field(3, 1), [key[0], key[1] | 0x80, 0] + key.dropFirst(2)]
+    }
 }
 
 @Sendable private func privateKeySeeds() throws -> [[UInt8]] {
@@ -107,6 +118,14 @@ private func openEnvelope(_ bytes: [UInt8]) throws {
     // A change may leave all that is signed as it was.
     try Broken.unless(read[0].map { $0 == envelope } ?? true, "what was changed is believed")
     try Broken.unless(read.dropFirst().allSatisfy { $0 == nil }, "what was signed for one purpose counts for another")
+}
+
+/// One record as peers have it, and one with more addresses than are kept.
+@Sendable private func peerRecordSeeds() throws -> [[UInt8]] {
+    let payload = try FuzzedRecord.payload()
+    let address = FuzzSeeds.field(3, FuzzSeeds.field(1, try FuzzSeeds.addressBytes()[0]))
+    let many = [[UInt8]](repeating: address, count: SignedPeerRecord.addressLimit).flatMap { $0 }
+    return [payload, payload + many + FuzzSeeds.field(2, Int.max)]
 }
 
 /// The bytes are the payload of a record that is signed as it should be: what the signature keeps from a fuzzer.

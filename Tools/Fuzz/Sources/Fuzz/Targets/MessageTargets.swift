@@ -49,25 +49,55 @@ private let requests: [Request] = [
         seeds += [[0] + stream, [2] + stream]
         if stream.count < 1_000 { seeds.append([128] + Make.pieces(stream, of: 30)) }
     }
-    return seeds
+    return seeds + FuzzSeeds.scripts(8).enumerated().map { [UInt8(64 + $0 % 6)] + $1 }
 }
 
-/// The first byte chooses what was asked; the rest is the stream, in pieces. Each message on it is taken for a request and
-/// for an answer, and written again.
+/// A message as a script has it: its lengths are right, whatever is in it.
+private func scripted(_ script: inout FuzzScript) throws -> [UInt8] {
+    typealias Make = FuzzSeeds
+    let known = [key, Array(FuzzKeys.fixed.stranger.peerID.bytes), value] + (try Make.addressBytes())
+    func bytes() -> [UInt8] {
+        let choice = script.byte()
+        return choice < 192 ? known[choice % known.count] : script.bytes(choice - 192)
+    }
+    func peer() -> [UInt8] {
+        let addresses = (0..<script.byte() % 6).flatMap { _ in Make.field(2, bytes()) }
+        return Make.field(1, bytes()) + addresses + Make.field(3, script.byte() % 5) + Make.field(4, bytes())
+    }
+    var message = Make.field(1, script.byte() % 8) + Make.field(2, bytes())
+    let parts = script.byte()
+    if parts & 1 > 0 { message += Make.field(3, Make.field(1, bytes()) + Make.field(2, bytes())) }
+    if parts & 2 > 0 { message += Make.field(11, try FuzzedRecord.sealed()) }
+    if parts & 4 > 0 { message += (0..<script.byte()).flatMap { _ in Make.field(8, peer()) } }
+    if parts & 8 > 0 { message += (0..<script.byte()).flatMap { _ in Make.field(9, peer()) } }
+    if parts & 16 > 0 { message += Make.field(script.byte(), bytes()) }
+    _ = script.tamper(with: &message)
+    return Make.framed(message)
+}
+
+/// The first byte chooses what was asked; the rest is the stream, at once, from 128 on in pieces, from 64 to 127 a script of
+/// messages. Each message is taken for a request and for an answer, and written again.
 private func serveAndAsk(_ bytes: [UInt8]) throws {
     var script = FuzzScript(bytes)
     let choice = script.byte()
     let request = requests[choice % requests.count]
     var decoder = FrameDecoder()
     while !script.isOver {
-        decoder.append(ByteBuffer(bytes: script.bytes(choice < 128 ? bytes.count : script.byte() + 1)))
+        let piece =
+            switch choice {
+            case 64..<128: try scripted(&script)
+            case 128...: script.bytes(script.byte() + 1)
+            default: script.bytes(bytes.count)
+            }
+        decoder.append(ByteBuffer(bytes: piece))
         while let body = try? decoder.next(limit: request.answerLimit) {
             guard let message = try? KadMessage.reading(body) else { continue }
             try survives(message)
             try take(message, asAnswerTo: request)
             try serve(message)
         }
-        try Broken.unless(decoder.buffered <= bytes.count, "more is kept than came")
+        try Broken.unless(
+            decoder.buffered <= bytes.count || (64..<128).contains(choice), "more is kept than came")
     }
 }
 
