@@ -63,12 +63,6 @@ public final class MetricsServer: Sendable {
 
     private let channel: any Channel
 
-    /// Where Prometheus fetches.
-    public var url: String {
-        let host = address.ipAddress ?? ""
-        return "http://\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)/metrics"
-    }
-
     private init(channel: any Channel, address: SocketAddress) {
         self.channel = channel
         self.address = address

@@ -96,7 +96,7 @@ final class Writer: @unchecked Sendable {
         scheduled.withLock { $0 = (false, false) }
         guard opened != nil else { return }
         do throws(StoreError) {
-            try StoreError.mapping(path) { try commitPending() }
+            _ = try StoreError.mapping(path) { try commitPending() }
         } catch {
             fault.withLock { $0 = error }
             // The events stay queued, and readers go on seeing them: try again an interval later. A `flush()` that fails
