@@ -42,7 +42,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .internalError: "a fault in kadstore itself"
         case .cannotCreate: "a file cannot be created, or must not be replaced"
         case .inputOutput: "reading or writing failed (disk full, I/O error)"
-        case .tryAgain: "another process holds the database: try again later"
+        case .tryAgain: "another process holds the database, or a node runs with the key: try again later"
         case .noPermission: "the system does not permit it"
         case .configuration: "the database is of another network, scope or schema version"
         }
