@@ -142,14 +142,14 @@ struct SignalTests {
                 "$KADSTORE" convert --to csv $pipe out.csv & commands="$commands $!"
             done
             "$KADSTORE" export --db a.db > full & commands="$commands $!"
-            # Whoever has begun to heed the signal shows it among the ignored ones, which the kernel tells on Linux.
+            # Whoever heeds the signal shows it among those that are caught, which the kernel tells on Linux.
             for command in $commands; do
-                while [ -e /proc/$command/status ] && ! grep -q '^SigIgn.*[4-7c-f]...$' /proc/$command/status
+                while [ -e /proc/$command/status ] && ! grep -q '^SigCgt.*[4-7c-f]...$' /proc/$command/status
                 do sleep 0.05; done
             done
             sleep 1
             kill -TERM $commands
-            { sleep 200; kill -KILL $commands; } > /dev/null 2>&1 & guard=$!
+            { for second in $(seq 200); do sleep 1; done; kill -KILL $commands; } > /dev/null 2>&1 & guard=$!
             for command in $commands; do
                 wait $command
                 echo $?
