@@ -155,6 +155,9 @@ import Testing
                         isOwn: true)))
         }
         try await other.close()
+        // The store looks for others' commits on a queue of its own, for which no virtual time waits.
+        _ = setting.store.foreignCommits()
+        try await setting.store.flush()
         setting.world.run(setting.engine, for: Self.hour / 4)
         #expect(setting.world.publications == [.provider(key: [0])])
         try await setting.store.close()
