@@ -224,3 +224,5 @@ final class Swarm {
 extension KadNode {
     var isSettled: Bool { errands.isEmpty && asks.isEmpty && lookups.isEmpty && callsInFlight == 0 }
 }
+
+func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }

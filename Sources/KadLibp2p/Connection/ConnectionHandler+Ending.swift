@@ -7,9 +7,7 @@ extension ConnectionHandler {
 
     /// Says goodbye, then ends the connection.
     func close(_ reason: ConnectionError.Reason) {
-        guard closedWith == nil, !isClosing else { return }
-        isClosing = true
-        guard session != nil else { return finish(ConnectionError(reason)) }
+        guard closedWith == nil else { return }
         perform(session?.goAway(at: now) ?? [])
         finish(ConnectionError(reason))
     }

@@ -53,7 +53,6 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var isReading = true
     /// The socket is connected. That a dial failed, who dials is told by the channel's future, which knows why.
     private var wasActive = false
-    var isClosing = false
     var closedWith: ConnectionError?
     var deadline: Scheduled<Void>?
     var idle: Scheduled<Void>?

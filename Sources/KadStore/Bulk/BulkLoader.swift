@@ -57,9 +57,7 @@ extension Store {
         progress?(pass.done)
         if !records.options.isDryRun {
             try await writer.perform { writer in
-                // A node would drop again what is beyond its cap, and whoever loads peers wants them.
-                let count = Int64(try writer.records().reader.peerCount())
-                if count > writer.peerCap.value { try writer.raisePeerCap(to: count) }
+                try writer.makeRoomForAllPeers()
                 writer.noteUnannounced()
                 try writer.flush()
             }

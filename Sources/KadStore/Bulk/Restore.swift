@@ -43,8 +43,7 @@ extension Store {
                     }
                     return count
                 }
-                let peers = Int64(try writer.records().reader.peerCount())
-                if peers > writer.peerCap.value { try writer.raisePeerCap(to: peers) }
+                try writer.makeRoomForAllPeers()
                 writer.noteUnannounced()
                 try writer.flush()
                 return .success(count)

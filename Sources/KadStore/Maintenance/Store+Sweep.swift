@@ -22,7 +22,7 @@ extension Store {
     @discardableResult
     public func sweepValues(at now: Instant) async throws(StoreError) -> SweepReport {
         guard let writer else { throw .readOnly(path: path) }
-        _ = try await writer.perform { try $0.commitPending() }
+        try await commit()
         var report = SweepReport()
         while true {
             if Task.isCancelled { throw .interrupted(done: report.removed) }
@@ -73,8 +73,8 @@ extension RecordReader {
     func countExpired(by end: Instant) throws -> SweepReport {
         let query = try connection.statement(
             """
-            SELECT (SELECT count(*) FROM value WHERE is_own = 0 AND expires_at <= ?1),
-                   (SELECT count(*) FROM provider WHERE is_own = 0 AND expires_at <= ?1)
+            SELECT (SELECT count(*) FROM value INDEXED BY value_by_expiry WHERE is_own = 0 AND expires_at <= ?1),
+                   (SELECT count(*) FROM provider INDEXED BY provider_by_expiry WHERE is_own = 0 AND expires_at <= ?1)
             """)
         defer { query.reset() }
         var report = SweepReport()

@@ -20,6 +20,12 @@ extension Writer {
         }
         peerCap.value = try records().reader.peerCap()
     }
+
+    /// A node would drop again what is beyond its cap, and whoever loads peers wants them.
+    func makeRoomForAllPeers() throws {
+        let count = Int64(try records().reader.peerCount())
+        if count > peerCap.value { try raisePeerCap(to: count) }
+    }
 }
 
 extension RecordReader {

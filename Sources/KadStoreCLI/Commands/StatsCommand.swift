@@ -14,7 +14,8 @@ struct StatsCommand: AsyncParsableCommand {
             JSON: {version, path: text, network: {name: text, scope: "public" or "private", keyDerivation: text, \
             keyBits}, createdAtMs, peerCap, peers, answered, unverified, failing, backedOff, openBreakers, \
             heldFailures, addresses, peersWithoutAddress, candidates, tombstones, identities, contacts, replacements, \
-            values: kept, providers: kept, crawls, latestCrawl: crawl or null, firstSeenMs or null, lastSeenMs or null, lastOkMs or null, rttUs: {count, p10, p50, p90, p99} or null, \
+            values: kept, providers: kept, crawls, latestCrawl: crawl or null, firstSeenMs or null, lastSeenMs or null, \
+            lastOkMs or null, rttUs: {count, p10, p50, p90, p99} or null, \
             failures: [{class: text, count}], sources: [named], agents: [named], protocolSets: [named], onlineMs, \
             lookups: {count, queries, answers, failures, timeouts, skipped, ends: [{reason: text, count}], recent: \
             {count, durationMs: spread or null, queries: spread or null, timeouts: spread or null, hops: spread or \
