@@ -139,6 +139,9 @@ public final class Store: Sendable {
         try await writer.perform { try $0.flush() }
     }
 
+    /// Events that were recorded since the store was opened.
+    package var recordedCount: Int64 { pending.recordedCount }
+
     /// Writes what was recorded before without waiting for the medium: a simulation's commits come at moments of its own.
     package func commit() async throws(StoreError) {
         guard let writer else { return }

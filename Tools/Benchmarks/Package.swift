@@ -16,7 +16,7 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "CBaseline",
-                .product(name: "KadStore", package: "kadstore"),
+                .product(name: "KadStore", package: "kadstore"), .product(name: "KadSimulator", package: "kadstore"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Our side of the comparison with py-libp2p (see `libp2p`).

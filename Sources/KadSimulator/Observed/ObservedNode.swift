@@ -21,6 +21,8 @@ final class ObservedNode {
         var engine = EngineConfiguration()
         /// How often what was recorded is committed: what a crash takes at most.
         var commitInterval = Span.second
+        /// Commits. Whoever wants to know what that takes puts a clock around it.
+        var commit: (Store) async throws -> Void = { try await $0.commit() }
         /// Whom it is told of when it asks for bootstrap peers.
         var bootstrapCount = 4
         /// When the uplink is dead. Nobody tells the node.
@@ -186,7 +188,7 @@ final class ObservedNode {
         case .commit(let life):
             guard life == self.life else { return }
             isCommitDue = false
-            try await store?.commit()
+            if let store { try await settings.commit(store) }
         }
     }
 

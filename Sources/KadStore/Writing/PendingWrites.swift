@@ -94,6 +94,9 @@ final class PendingWrites: Sendable {
         }
     }
 
+    /// Events that were taken so far.
+    var recordedCount: Int64 { state.withLock { $0.lastSequence } }
+
     /// What readers must add to the database, or nil when there is nothing.
     func snapshot() throws(StoreError) -> Snapshot? {
         try state.withLock { (state) throws(StoreError) -> Snapshot? in

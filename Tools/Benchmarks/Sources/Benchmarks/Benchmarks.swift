@@ -5,7 +5,7 @@ struct Benchmarks: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmarks",
         abstract: "Measures kadstore against its limits and peers, on the same work in one run.",
-        subcommands: [Fill.self, NearestBenchmark.self])
+        subcommands: [Fill.self, NearestBenchmark.self, SoakBenchmark.self])
 }
 
 /// Waits on a semaphore instead of handing the main thread to the dispatcher: callgrind, which counts the instructions,
