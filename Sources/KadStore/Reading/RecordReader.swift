@@ -93,8 +93,10 @@ final class RecordReader {
             add(&page.records[position])
         }
         if !damaged.isEmpty {
+            // Not every key that is damaged: what hangs on a peer may be there without it.
+            page.damaged += page.records.lazy.map(\.key).filter { damaged[$0] != nil }
+            page.damaged.sort()
             page.records.removeAll { damaged[$0.key] != nil }
-            page.damaged = Set(page.damaged).union(damaged.keys).sorted()
         }
         return page
     }

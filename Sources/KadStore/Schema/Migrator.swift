@@ -15,6 +15,13 @@ struct Migrator {
 
     static let latest = Migration.all.last?.version ?? 0
 
+    /// A database in memory with the tables of the latest schema, and nothing in them.
+    static func model() throws(SQLiteError) -> Connection {
+        let model = try Connection(path: "", access: .memory)
+        for migration in Migration.all { try model.execute(String(decoding: migration.sql, as: UTF8.self)) }
+        return model
+    }
+
     let connection: Connection
     let path: String
 

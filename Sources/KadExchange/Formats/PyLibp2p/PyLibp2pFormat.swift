@@ -137,7 +137,7 @@ private final class PyLibp2pReader: FormatReader {
 }
 
 /// The values of field 1 in a Protocol Buffers message; other fields are passed over.
-private struct AddressMessage {
+struct AddressMessage {
     private var rest: ArraySlice<UInt8>
 
     init(_ bytes: ArraySlice<UInt8>) { rest = bytes }

@@ -1,5 +1,3 @@
-import Migrations
-
 /// One run of a check.
 struct Checker {
     let reader: RecordReader
@@ -51,8 +49,7 @@ struct Checker {
 
     /// Compares the tables and indexes with those that the migrations make.
     private mutating func checkSchema() throws {
-        let model = try Connection(path: "", access: .memory)
-        for migration in Migration.all { try model.execute(String(decoding: migration.sql, as: UTF8.self)) }
+        let model = try Migrator.model()
         let (found, expected) = (try Self.schema(connection), try Self.schema(model))
         for name in Set(found.keys).union(expected.keys).sorted() where found[name] != expected[name] {
             let what =

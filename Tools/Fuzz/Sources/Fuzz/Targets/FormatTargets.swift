@@ -1,16 +1,14 @@
-import Foundation
 import Kademlia
 import Multiformats
 
 @testable import KadExchange
 @testable import KadStore
 
-/// Text and binary forms of addresses and ids, and the files that peers come in.
+/// Text and binary forms of addresses and ids, and lines of our own format.
 let formatTargets = [
     FuzzTarget(name: "multiaddr", seeds: addressSeeds, run: readAddress),
     FuzzTarget(name: "peer-id", seeds: idSeeds, run: readID),
-    FuzzTarget(name: "import", seeds: fileSeeds, run: importFile),
-    FuzzTarget(name: "native", seeds: nativeSeeds, run: rewriteLine),
+    FuzzTarget(name: "native-line", seeds: nativeSeeds, run: rewriteLine),
 ]
 
 @Sendable private func addressSeeds() throws -> [[UInt8]] {
@@ -57,77 +55,6 @@ extension FuzzSeeds {
         "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N", "bafzbeie5745rpv2m6tjyuugywy4d5ewrqgqqhfnf445he3omzpjbx5xqxe",
         "16Uiu2HAm1XxFd1Q4M7muDVzzX3YgErZ7CYhxtezjy4GGr1D2c8EL",
     ].map { Array($0.utf8) }
-}
-
-// MARK: - Files
-
-/// All but the one that SQLite reads.
-private let formats = ExchangeFormat.importable.filter { $0 != .pyLibp2p }
-
-/// The samples that the tests read, with the format's number in front of each.
-@Sendable private func fileSeeds() throws -> [[UInt8]] {
-    let samples: [(ExchangeFormat, String)] = [
-        (.native, "stores/V0001.jsonl"), (.native, "stores/V0002.jsonl"), (.multiaddrs, "peers/kubo-bootstrap.txt"),
-        (.swarmPeers, "peers/ipfs-swarm-peers.json"), (.swarmPeers, "peers/ipfs-swarm-peers-v.txt"),
-        (.swarmAddrs, "peers/ipfs-swarm-addrs.json"), (.swarmAddrs, "peers/ipfs-swarm-addrs.txt"),
-        (.nebula, "peers/nebula-visits.ndjson"), (.nebulaNeighbors, "peers/nebula-neighbors.ndjson"),
-        (.libtorrent, "peers/libtorrent-session-params.dat"), (.libtorrent, "peers/libtorrent-dualstack.dat"),
-        (.transmission, "peers/transmission-dht.dat"), (.opendht, "peers/opendht-nodes.msgpack"),
-        (.opendhtState, "peers/opendht-state.msgpack"), (.devp2p, "peers/devp2p-nodes.json"),
-    ]
-    let address = "/ip4/10.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
-    let texts: [(ExchangeFormat, String)] = [
-        (.kubo, "[\"\(address)\", \"\\u002fip4\\ud83d\\ude00\"]"),
-        (.multiaddrs, "\(address)\n# a remark\n\n\(address)"),
-        (.csv, "id,address,agent,firstSeen\r\n\(address.suffix(52)),/ip4/10.0.0.1/tcp/4001,\"a,\"\"b\"\"\",\r\n"),
-    ]
-    return try samples.map { try numbered($0, Fixtures.bytes($1)) } + texts.map { numbered($0, Array($1.utf8)) }
-}
-
-private func numbered(_ format: ExchangeFormat, _ file: [UInt8]) -> [UInt8] {
-    [UInt8(formats.firstIndex(of: format) ?? 0)] + file
-}
-
-private enum Fixtures {
-    static func bytes(_ name: String) throws -> [UInt8] {
-        // Behind a link, this file is in two places.
-        var folder = URL(fileURLWithPath: #filePath)
-        while folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let file = folder.appendingPathComponent("Tests/Fixtures/\(name)")
-            if FileManager.default.fileExists(atPath: file.path) { return [UInt8](try Data(contentsOf: file)) }
-        }
-        throw Broken(description: "no sample \(name)")
-    }
-}
-
-/// The first byte chooses the format, the rest is the file.
-private func importFile(_ bytes: [UInt8]) throws {
-    guard let first = bytes.first else { return }
-    let format = formats[Int(first) % formats.count]
-    let descriptor = try temporaryFile(bytes.dropFirst())
-    let network = format.codec.networks?.first ?? .libp2p
-    let reader = format.codec.reader(ByteInput(descriptor: descriptor, name: "input", closing: true), network: network)
-    var items = 0
-    while let item = try reader.next() {
-        items += 1
-        try Broken.unless(items <= bytes.count + 1, "more records than bytes")
-        if case .fault = item {
-            try Broken.unless(try reader.next() == nil, "a file is read on behind what ended it")
-            break
-        }
-    }
-}
-
-/// A file without a name that holds these bytes, at its beginning.
-private func temporaryFile(_ bytes: ArraySlice<UInt8>) throws -> CInt {
-    var template = Array("/tmp/kadstore-fuzz.XXXXXX".utf8CString)
-    let descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw Broken(description: "no temporary file") }
-    unlink(template)
-    let written = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
-    guard written == bytes.count else { throw Broken(description: "no room for a temporary file") }
-    return descriptor
 }
 
 // MARK: - Our own format
