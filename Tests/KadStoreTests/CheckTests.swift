@@ -91,15 +91,18 @@ struct CheckTests {
         do {
             let connection = try Connection(path: scratch.path(), access: .readWrite)
             try connection.execute("PRAGMA foreign_keys = OFF; \(sql)")
+            // Without seals, which would notice most of it first.
+            if !sql.hasPrefix("DROP TABLE candidate") { try connection.unseal() }
         }
         let store = try await Store.open(scratch.path(), mode: .readOnly)
         let report = try await store.check(full: true)
         #expect(!report.isSound, "\(sql)")
+        #expect(report.damagedRows == 0)
         #expect(report.problems.allSatisfy { !$0.description.isEmpty })
         try await store.close()
     }
 
-    @Test("ends on keys of any width, and reading stops at the first")
+    @Test("ends on keys of any width, and so does reading")
     func keysOfAnyWidth() async throws {
         let scratch = Scratch()
         try await scratch.withStore { _ in }
@@ -117,7 +120,10 @@ struct CheckTests {
         let report = try await store.check()
         #expect(report.peersChecked == 5_000)
         #expect(report.problemCount >= 5_000)
-        #expect(throws: StoreError.self) { try store.peers(limit: 4_096) }
+        // Cut to the width of keys they are all alike: nobody can go on behind them.
+        let first = try store.peers(limit: 4_096)
+        #expect(first.peers.isEmpty && first.damaged.count == 4_096)
+        #expect(throws: StoreError.self) { try store.peers(after: first.next, limit: 4_096) }
         #expect(throws: StoreError.self) { try store.nearest(to: .zero) }
         try await store.close()
     }

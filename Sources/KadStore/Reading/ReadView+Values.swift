@@ -4,9 +4,8 @@ import Kademlia
 extension ReadView {
     func value(of key: [UInt8]) throws -> StoredValue? {
         let stored = try reader.value(of: key)
-        // Nothing takes the place of what is damaged: its events will be dropped.
-        if stored == nil, pendingValueKeys.contains(key), try reader.isValueDamaged(key) { return nil }
         return switch events(ofValue: key).valueChange(isOwn: stored?.isOwn ?? false) {
+        case .put(let value) where try !value.isOwn && stored == nil && reader.isValueDamaged(key): nil
         case .put(let value): value
         case .remove: nil
         case nil: stored
@@ -21,7 +20,7 @@ extension ReadView {
         for provider in stored { byPeer[provider.peer.key] = provider }
         for (peer, change) in events(ofValue: key).providerChanges(isOwn: { byPeer[$0]?.isOwn ?? false }) {
             switch change {
-            case .put where try byPeer[peer] == nil && reader.isProviderDamaged(key, peer): break
+            case .put(let provider) where try isRefused(provider, byPeer[peer]): break
             case .put(let provider): byPeer[peer] = provider
             case .remove: byPeer[peer] = nil
             }
@@ -31,6 +30,11 @@ extension ReadView {
         found.removeLast(max(0, found.count - limit))
         found += byPeer.values.filter(\.isOwn)
         return found.sorted(by: StoredProvider.isNewer)
+    }
+
+    /// As the writer will do: what others say takes the place of no row that is damaged.
+    private func isRefused(_ provider: StoredProvider, _ stored: StoredProvider?) throws -> Bool {
+        try !provider.isOwn && stored == nil && reader.isProviderDamaged(provider.key, provider.peer.key)
     }
 
     /// Identities of one file that may provide the same key.
@@ -44,7 +48,6 @@ extension ReadView {
         for value in page.rows { byKey[value.key] = value }
         for key in pendingValueKeys where Self.isBetween(last, page.end, key, { $0.lexicographicallyPrecedes($1) }) {
             switch events(ofValue: key).valueChange(isOwn: byKey[key] != nil) {
-            case .put where try byKey[key] == nil && reader.isValueDamaged(key): break
             case .put(let value): byKey[key] = value.isOwn ? value : nil
             case .remove: byKey[key] = nil
             case nil: break
@@ -67,9 +70,7 @@ extension ReadView {
             for (peer, change) in changes {
                 let place = ProviderPlace(key: key, peer: peer)
                 guard Self.isBetween(last, page.end, place, <) else { continue }
-                if case .put(let provider) = change, provider.isOwn,
-                    try byPlace[place] != nil || !reader.isProviderDamaged(key, peer)
-                {
+                if case .put(let provider) = change, provider.isOwn {
                     byPlace[place] = provider
                 } else {
                     byPlace[place] = nil

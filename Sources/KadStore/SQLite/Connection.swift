@@ -57,6 +57,7 @@ final class Connection {
         busyWait.install(on: handle)
         _ = kadstore_set_defensive(handle)
         sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.maximumLength)
+        try defineSeals()
         // The log's index is then in memory, where it can be made without a file.
         if access == .unlocked { try execute("PRAGMA locking_mode = EXCLUSIVE") }
     }

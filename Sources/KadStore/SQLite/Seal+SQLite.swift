@@ -61,7 +61,6 @@ extension Connection {
     /// - Returns: how many there were.
     /// - Complexity: O(n).
     func sealUnsealed() throws(SQLiteError) -> Int {
-        try defineSeals()
         var count = 0
         for table in SealedTable.allCases {
             let columns = table.columns.joined(separator: ", ")

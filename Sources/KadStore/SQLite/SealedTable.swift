@@ -68,18 +68,6 @@ enum SealedTable: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// The columns that a row is found by, in the order that the table has them in.
-    var primaryKey: [String] {
-        switch self {
-        case .network, .clock, .agent, .protocolSet, .source, .peer, .backoff, .candidate, .tombstone, .identity,
-            .held, .session, .value, .visit:
-            Array(columns.prefix(1))
-        case .bucket, .provider: Array(columns.prefix(2))
-        case .failure: Array(columns.prefix(3))
-        case .member: Array(columns.prefix(4))
-        }
-    }
-
     /// How many columns are sealed: where, from 0, the seal stands in a row that is read whole.
     var columnCount: Int32 {
         switch self {

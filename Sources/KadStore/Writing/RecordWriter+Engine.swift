@@ -31,10 +31,13 @@ extension RecordWriter {
         try connection.statement("DELETE FROM held WHERE key = ?1").bind(1, key, width: width).run()
     }
 
-    /// Keeps the newest held failures, as many as are allowed.
+    /// Keeps the newest held failures, as many as are allowed; and damaged ones, whose age may be what is wrong.
     func capHeld() throws {
         try connection.statement(
-            "DELETE FROM held WHERE key IN (SELECT key FROM held ORDER BY at DESC, key LIMIT -1 OFFSET ?1)"
+            """
+            DELETE FROM held WHERE key IN (SELECT key FROM held ORDER BY at DESC, key LIMIT -1 OFFSET ?1)
+                AND ifnull(seal = seal_of(14, key, network_group, class, at, witnessed, count, redialled_at), 1)
+            """
         ).bind(1, Int64(Store.maximumHeldFailures)).run()
     }
 

@@ -27,7 +27,7 @@ extension RecordWriter {
         let (isOwn, bytes) = (hasRow && query.int64(4) != 0, Int64(key.count + query.bytes(5).count))
         let number = query.int64(0)
         query.reset()
-        guard isSound, let next = events.valueChange(isOwn: isOwn) else { return }
+        guard let next = events.valueChange(isOwn: isOwn), isSound || next.isOurs else { return }
         if hasRow { change[.value, isOwn: isOwn] += .row(bytes, hasCome: false) }
         switch next {
         case .put(let value):
@@ -62,8 +62,7 @@ extension RecordWriter {
         var cameOrWent: Int64 = 0
         for (peer, next) in changes.sorted(by: { $0.key < $1.key }) {
             let stored = try stored(key, peer)
-            // As it is: what does not match its seal is taken for nothing, and nothing takes its place.
-            if stored?.isSound == false { continue }
+            if stored?.isSound == false, !next.isOurs { continue }
             if let stored { change[.provider, isOwn: stored.isOwn] += .row(stored.bytes, hasCome: false) }
             switch next {
             case .put(let provider):

@@ -136,13 +136,15 @@ extension RecordWriter {
     }
 
     /// Keeps the newest tombstones, as many as are allowed, and none whose streak has decayed to nothing by the time that
-    /// the newest was left: else they grow for as long as peers come and go.
+    /// the newest was left: else they grow for as long as peers come and go. Damaged ones stay: their age may be what is
+    /// wrong.
     func capTombstones(newest: Instant) throws {
         // 6 and 7 are the classes of misbehaviour.
         try connection.statement(
             """
             DELETE FROM tombstone
             WHERE dropped_at < CASE WHEN class IN (6, 7) THEN ?1 ELSE ?2 END
+                AND ifnull(seal = seal_of(10, key, dropped_at, streak_milli, not_before, wait_ms, class), 1)
             """
         )
         .bind(1, newest.advanced(byMilliseconds: -Tombstone.misbehaviourMilliseconds).milliseconds)
@@ -151,6 +153,7 @@ extension RecordWriter {
             """
             DELETE FROM tombstone WHERE key IN (
                 SELECT key FROM tombstone ORDER BY dropped_at DESC, key LIMIT -1 OFFSET ?1)
+                AND ifnull(seal = seal_of(10, key, dropped_at, streak_milli, not_before, wait_ms, class), 1)
             """
         ).bind(1, Int64(Tombstone.maximumCount)).run()
     }

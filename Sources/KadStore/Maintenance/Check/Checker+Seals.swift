@@ -12,13 +12,18 @@ extension Checker {
     }
 
     /// - Parameter row: all columns of the table in their order, and the seal.
-    mutating func checkSeal(of table: SealedTable, _ row: Statement) {
+    /// - Returns: whether the row may be what was written: of any other it is idle to say what else is wrong with it.
+    @discardableResult
+    mutating func checkSeal(of table: SealedTable, _ row: Statement) -> Bool {
         switch row.soundness(of: table) {
-        case .sealed: break
-        case .unsealed: report.unsealedRows += 1
+        case .sealed: return true
+        case .unsealed:
+            report.unsealedRows += 1
+            return true
         case .damaged:
             report.damagedRows += 1
             report.note(table.name, key(of: table, row), "\(name(of: table, row)) does not match its seal")
+            return false
         }
     }
 
