@@ -82,7 +82,7 @@ import Testing
             try connection.execute(
                 """
                 INSERT OR REPLACE INTO backoff
-                SELECT key, 0, 0, 77, 0, 0, 0, 0, NULL, 0 FROM member WHERE role = 0 LIMIT 1
+                SELECT key, 0, 0, 77, 0, 0, 0, 0, NULL, 0, NULL FROM member WHERE role = 0 LIMIT 1
                 """)
         }
         store = try await files.open()

@@ -26,7 +26,7 @@ struct CheckTests {
         let path = scratch.path("a.db")
         try await Samples.fill(path, count: 10)
         try Connection(path: path, access: .readWrite).execute(
-            "UPDATE peer SET first_seen = last_seen + 1 WHERE key = (SELECT min(key) FROM peer)")
+            "UPDATE peer SET first_seen = last_seen + 1, seal = NULL WHERE key = (SELECT min(key) FROM peer)")
         let result = try Command.run("check", "--db", path)
         #expect(result.status == 1)
         #expect(result.output.contains("first seen after"))
@@ -36,5 +36,29 @@ struct CheckTests {
         let problems = try #require(try document.json()["problems"] as? [[String: Any]])
         #expect(problems.count == 1)
         #expect(problems.first?["place"] as? String == "peer")
+    }
+
+    @Test("names rows that do not match their seals, and counts those without one, which are no problem")
+    func seals() async throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        try await Samples.fill(path, count: 10)
+        try Samples.execute("UPDATE peer SET seal = NULL WHERE key = (SELECT min(key) FROM peer)", on: path)
+        let unsealed = try Command.run("check", "--db", path)
+        #expect(unsealed.status == 0)
+        #expect(unsealed.messages.contains("1 row without a seal") && unsealed.messages.contains("kadstore vacuum"))
+        let vacuum = try Command.run("vacuum", "--db", path)
+        #expect(vacuum.status == 0 && vacuum.messages.contains("1 row sealed"))
+        #expect(try !Command.run("check", "--db", path).messages.contains("without a seal"))
+
+        try Samples.execute("UPDATE peer SET last_seen = last_seen + 1 WHERE key = (SELECT max(key) FROM peer)", on: path)
+        let damaged = try Command.run("check", "--db", path, "--json")
+        #expect(damaged.status == 1)
+        let document = try damaged.json()
+        #expect(document["damagedRows"] as? Int == 1 && document["unsealedRows"] as? Int == 0)
+        #expect(try Command.run("check", "--db", path).output.contains("does not match its seal"))
+        #expect(try Command.run("export", "--db", path, scratch.path("a.jsonl")).status == 3)
+        #expect(try Command.run("vacuum", "--db", path).status == 0)
+        #expect(try Command.run("check", "--db", path).status == 1)
     }
 }

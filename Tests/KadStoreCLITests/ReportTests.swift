@@ -169,9 +169,9 @@ struct ReportTests {
         let path = scratch.path("a.db")
         try await Samples.fill(path, count: 40)
         for sql in [
-            "UPDATE peer SET addresses = x'ff01' WHERE key = (SELECT min(key) FROM peer)",
-            "UPDATE peer SET id = x'' WHERE key = (SELECT max(key) FROM peer)",
-            "PRAGMA ignore_check_constraints = 1; UPDATE backoff SET breaker = 9 WHERE key = (SELECT min(key) FROM backoff)",
+            "UPDATE peer SET addresses = x'ff01', seal = NULL WHERE key = (SELECT min(key) FROM peer)",
+            "UPDATE peer SET id = x'', seal = NULL WHERE key = (SELECT max(key) FROM peer)",
+            "PRAGMA ignore_check_constraints = 1; UPDATE backoff SET breaker = 9, seal = NULL WHERE key = (SELECT min(key) FROM backoff)",
         ] {
             try Samples.execute(sql, on: path)
         }
@@ -192,11 +192,11 @@ struct ReportTests {
             """
             PRAGMA ignore_check_constraints = 1;
             UPDATE peer SET first_seen = \(number), last_seen = \(number), last_ok = \(number), not_before = \(number),
-                            wait_ms = \(number), rtt_us = \(number), days_seen = \(number);
-            UPDATE failure SET count = \(number), first_at = \(number), last_at = \(number);
-            UPDATE backoff SET streak_at = \(number), outcomes = \(number), opened_at = \(number);
-            UPDATE member SET first_seen = \(number), last_seen = \(number), failures = \(number);
-            UPDATE bucket SET refreshed_at = \(number);
+                            wait_ms = \(number), rtt_us = \(number), days_seen = \(number), seal = NULL;
+            UPDATE failure SET count = \(number), first_at = \(number), last_at = \(number), seal = NULL;
+            UPDATE backoff SET streak_at = \(number), outcomes = \(number), opened_at = \(number), seal = NULL;
+            UPDATE member SET first_seen = \(number), last_seen = \(number), failures = \(number), seal = NULL;
+            UPDATE bucket SET refreshed_at = \(number), seal = NULL;
             UPDATE lookup_summary SET milliseconds = \(number), queries = \(number), hops = \(number);
             UPDATE lookup_total SET lookups = max(1, \(number)), milliseconds = \(number), queries = \(number)
             """, on: path)

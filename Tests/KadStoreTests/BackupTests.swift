@@ -158,7 +158,7 @@ struct BackupTests {
             try await store.flush()
             try await store.backup(to: scratch.path("b.db"))
             let connection = try Connection(path: scratch.path(), access: .readWrite)
-            try connection.execute("UPDATE peer SET addresses = x'ff01'")
+            try connection.execute("UPDATE peer SET addresses = x'ff01', seal = NULL")
             var options = BackupOptions()
             options.replaces = true
             let error = await #expect(throws: StoreError.self) {

@@ -227,7 +227,7 @@ struct CrawlTests {
         }
         do {
             let connection = try Connection(path: scratch.path(), access: .readWrite)
-            try connection.execute("UPDATE network SET peer_cap = 3")
+            try connection.execute("UPDATE network SET peer_cap = 3, seal = NULL")
         }
         let store = try await Store.open(scratch.path())
         #expect(store.peerCap == 3)

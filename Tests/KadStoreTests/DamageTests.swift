@@ -32,11 +32,11 @@ struct DamageTests {
     @Test(
         "is left out by name, and stops neither reading nor writing",
         arguments: [
-            "UPDATE peer SET addresses = x'ff01' WHERE substr(key, 8, 1) = x'01'",
-            "UPDATE peer SET id = x'' WHERE substr(key, 8, 1) = x'01'",
-            "UPDATE failure SET class = 99 WHERE substr(key, 8, 1) = x'01'",
-            "UPDATE failure SET address = x'ff' WHERE substr(key, 8, 1) = x'01'",
-            "UPDATE backoff SET class = 0 WHERE substr(key, 8, 1) = x'01'",
+            "UPDATE peer SET addresses = x'ff01', seal = NULL WHERE substr(key, 8, 1) = x'01'",
+            "UPDATE peer SET id = x'', seal = NULL WHERE substr(key, 8, 1) = x'01'",
+            "UPDATE failure SET class = 99, seal = NULL WHERE substr(key, 8, 1) = x'01'",
+            "UPDATE failure SET address = x'ff', seal = NULL WHERE substr(key, 8, 1) = x'01'",
+            "UPDATE backoff SET class = 0, seal = NULL WHERE substr(key, 8, 1) = x'01'",
         ])
     func isLeftOut(sql: String) async throws {
         try await withDamage(sql) { store, broken, sound in

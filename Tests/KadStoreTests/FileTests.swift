@@ -129,8 +129,8 @@ struct UpgradeTests {
         }
         options.isDryRun = true
         var report = try await Store.migrate(scratch.path(), options)
-        #expect(report.from == 1 && report.to == 3 && report.backup == nil)
-        #expect(report.changes == ["V0002_engine", "V0003_values"])
+        #expect(report.from == 1 && report.to == 4 && report.backup == nil)
+        #expect(report.changes == ["V0002_engine", "V0003_values", "V0004_seals"])
         options.isDryRun = false
         report = try await Store.migrate(scratch.path(), options)
         let backup = try #require(report.backup)

@@ -222,7 +222,7 @@ struct NearestTests {
                 """
                 PRAGMA writable_schema = RESET; ALTER TABLE peer RENAME TO old;
                 CREATE TABLE peer (key PRIMARY KEY, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms,
-                    rtt_us, rtt_var_us, successes, days_seen, agent, protocols, source) WITHOUT ROWID;
+                    rtt_us, rtt_var_us, successes, days_seen, agent, protocols, source, seal) WITHOUT ROWID;
                 INSERT INTO peer SELECT * FROM old;
                 INSERT INTO peer (key, id, addresses) VALUES ('zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz', x'01', x'')
                 """)

@@ -150,7 +150,7 @@ struct SamplingTests {
         try await scratch.withStore { _ in }
         do {
             let connection = try Connection(path: scratch.path(), access: .readWrite)
-            try connection.execute("UPDATE network SET salt = zeroblob(32)")
+            try connection.execute("UPDATE network SET salt = zeroblob(32), seal = NULL")
         }
         let store = try await Store.open(scratch.path(), mode: .readOnly)
         // Python: hmac.new(bytes(32), b"probe order" + bytes(range(32)), "sha256").hexdigest()[:16]

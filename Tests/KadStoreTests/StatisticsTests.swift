@@ -77,7 +77,7 @@ struct StatisticsTests {
         }
         do {
             let connection = try Connection(path: scratch.path(), access: .readWrite)
-            try connection.execute("UPDATE failure SET count = 9223372036854775807")
+            try connection.execute("UPDATE failure SET count = 9223372036854775807, seal = NULL")
         }
         let store = try await Store.open(scratch.path(), mode: .readOnly)
         #expect(try await store.statistics().failures.map(\.count) == [.max])

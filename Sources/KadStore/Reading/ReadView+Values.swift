@@ -5,6 +5,7 @@ extension ReadView {
     func value(of key: [UInt8]) throws -> StoredValue? {
         let stored = try reader.value(of: key)
         return switch events(ofValue: key).valueChange(isOwn: stored?.isOwn ?? false) {
+        case .put(let value) where try !value.isOwn && stored == nil && reader.isValueDamaged(key): nil
         case .put(let value): value
         case .remove: nil
         case nil: stored
@@ -19,6 +20,7 @@ extension ReadView {
         for provider in stored { byPeer[provider.peer.key] = provider }
         for (peer, change) in events(ofValue: key).providerChanges(isOwn: { byPeer[$0]?.isOwn ?? false }) {
             switch change {
+            case .put(let provider) where try isRefused(provider, byPeer[peer]): break
             case .put(let provider): byPeer[peer] = provider
             case .remove: byPeer[peer] = nil
             }
@@ -30,11 +32,16 @@ extension ReadView {
         return found.sorted(by: StoredProvider.isNewer)
     }
 
+    /// As the writer will do: what others say takes the place of no row that is damaged.
+    private func isRefused(_ provider: StoredProvider, _ stored: StoredProvider?) throws -> Bool {
+        try !provider.isOwn && stored == nil && reader.isProviderDamaged(provider.key, provider.peer.key)
+    }
+
     /// Identities of one file that may provide the same key.
     private static let ownRoom = 64
 
     /// A page of our own values, in the order of their keys.
-    func ownValues(after last: [UInt8]?, limit: Int) throws -> RecordReader.OwnPage<StoredValue, [UInt8]> {
+    func ownValues(after last: [UInt8]?, limit: Int) throws -> RecordReader.RowPage<StoredValue, [UInt8]> {
         var page = try reader.ownValues(after: last, limit: limit)
         guard !pendingValueKeys.isEmpty else { return page }
         var byKey: [[UInt8]: StoredValue] = [:]
@@ -53,7 +60,7 @@ extension ReadView {
     /// A page of what this node itself provides.
     func ownProviders(
         after last: ProviderPlace?, limit: Int
-    ) throws -> RecordReader.OwnPage<StoredProvider, ProviderPlace> {
+    ) throws -> RecordReader.RowPage<StoredProvider, ProviderPlace> {
         var page = try reader.ownProviders(after: last, limit: limit)
         guard !pendingValueKeys.isEmpty else { return page }
         var byPlace: [ProviderPlace: StoredProvider] = [:]

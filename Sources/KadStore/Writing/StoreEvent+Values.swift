@@ -8,6 +8,15 @@ enum RowChange<Row> {
 }
 
 extension RowChange where Row: Expiring {
+    /// Whether it is this node that publishes or withdraws: only that takes the place of a damaged row, which may have been
+    /// one of our own.
+    var isOurs: Bool {
+        switch self {
+        case .put(let row): row.isOwn
+        case .remove: true
+        }
+    }
+
     /// - Parameter isOwn: whether the row that is there is one of our own.
     fileprivate static func putting(_ row: Row, onto change: Self?, isOwn: Bool) -> Self? {
         let stays =

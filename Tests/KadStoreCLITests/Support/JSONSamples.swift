@@ -228,7 +228,7 @@ enum JSONSamples {
         #expect(try Command.run("export", "--db", path, scratch.path("whole.jsonl")).status == 0)
         try await Samples.fill(scratch.path("damaged.db"), count: 5)
         try Connection(path: scratch.path("damaged.db"), access: .readWrite).execute(
-            "UPDATE peer SET successes = -1 WHERE key = (SELECT min(key) FROM peer)")
+            "UPDATE peer SET successes = -1, seal = NULL WHERE key = (SELECT min(key) FROM peer)")
         let good = (100..<104).map { "/ip4/10.0.0.\($0)/tcp/4001/p2p/\(peer($0))\n" }
         try Data(good.joined().utf8).write(to: URL(fileURLWithPath: scratch.path("good.txt")))
         try Data((good[0] + "rubbish\n").utf8).write(to: URL(fileURLWithPath: scratch.path("bad.txt")))

@@ -10,24 +10,32 @@ extension Checker {
         let query = try connection.statement(
             """
             SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
-                   successes, days_seen, agent, protocols, source
-            FROM peer WHERE key > ?1 ORDER BY key LIMIT ?2
+                   successes, days_seen, agent, protocols, source, seal
+            FROM peer WHERE key > ?1 ORDER BY key
             """)
         defer { query.reset() }
-        query.bind(1, last).bind(2, Self.pageRows)
+        query.bind(1, last)
         var rows: Int64 = 0
         while try query.step() {
             rows += 1
             report.peersChecked += 1
+            guard checkSeal(of: .peer, query) else { continue }
             // The bytes as they are: a key of another width, cut to ours, could lead back to the same page.
-            last = query.array(0)
-            guard last.count == reader.width, let key = Key(bytes: last) else {
-                report.note("peer", "a key of \(last.count) bytes, not \(reader.width)")
+            let bytes = query.array(0)
+            if bytes.count == reader.width, let key = Key(bytes: bytes) {
+                try checkPeer(key, query)
+            } else {
+                report.note("peer", "a key of \(bytes.count) bytes, not \(reader.width)")
+            }
+            guard last.lexicographicallyPrecedes(bytes) else {
+                report.note("peer", "its keys are not in order")
                 continue
             }
-            try checkPeer(key, query)
+            last = bytes
+            // A page ends with a row that can be believed: a damaged key would have the next one begin anywhere.
+            if rows >= Self.pageRows { return true }
         }
-        return rows == Self.pageRows
+        return false
     }
 
     private mutating func checkPeer(_ key: Key, _ row: Statement) throws {

@@ -67,9 +67,12 @@ struct PageKeys {
     }
 
     private static func table(_ types: [Int]) -> Table? {
-        // No other table begins with a key and has that many columns, or six with a blob as the second.
-        if types.count > 10 { return .peer }
-        return types.count == 6 && types[1] >= 12 && types[1].isMultiple(of: 2) ? .failure : nil
+        // Rows without a seal that an older version wrote are a column shorter. No other table begins with a key and has
+        // that many columns, or six or seven with a blob as the second and a number as the third; but for an old row of
+        // table held, which costs a search in vain.
+        if types.count >= 15 { return .peer }
+        let isFailure = (6...7).contains(types.count) && types[1] >= 12 && types[1].isMultiple(of: 2) && types[2] < 12
+        return isFailure ? .failure : nil
     }
 
     /// A number of SQLite's variable length that fits an `Int`.
