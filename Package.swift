@@ -33,6 +33,7 @@ let package = Package(
             name: "Migrations", path: "Migrations", exclude: ["FILE.md"],
             resources: [
                 .embedInCode("V0001_store.sql"), .embedInCode("V0002_engine.sql"), .embedInCode("V0003_values.sql"),
+                .embedInCode("V0004_seals.sql"),
             ]),
         .target(
             name: "KadStore",

@@ -18,5 +18,6 @@ public struct Migration: Sendable {
         Migration(version: 1, name: "V0001_store", sql: PackageResources.V0001_store_sql),
         Migration(version: 2, name: "V0002_engine", sql: PackageResources.V0002_engine_sql),
         Migration(version: 3, name: "V0003_values", sql: PackageResources.V0003_values_sql),
+        Migration(version: 4, name: "V0004_seals", sql: PackageResources.V0004_seals_sql),
     ]
 }

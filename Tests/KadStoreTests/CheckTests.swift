@@ -16,17 +16,17 @@ struct CheckTests {
             "UPDATE peer SET id = x''", "UPDATE peer SET first_seen = last_seen + 1",
             "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1",
             "UPDATE peer SET agent = 77", "UPDATE peer SET successes = -1",
-            "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1)",
+            "INSERT INTO failure VALUES (x'aa', x'', 1, 1, 1, 1, NULL)",
             "UPDATE failure SET class = 99", "UPDATE member SET prefix = prefix + 1 WHERE role = 0",
             "UPDATE tally SET peers = peers + 1", "DELETE FROM tally", "DROP TABLE witness",
             "UPDATE held SET class = 0", "UPDATE held SET network_group = x'01'",
-            "INSERT INTO held VALUES (x'aa', NULL, 1, 1, 0, 1, NULL)",
-            "UPDATE witness SET network_group = x'0102'", "INSERT INTO session VALUES (1500, 1600), (1550, 1700)",
+            "INSERT INTO held VALUES (x'aa', NULL, 1, 1, 0, 1, NULL, NULL)",
+            "UPDATE witness SET network_group = x'0102'", "INSERT INTO session VALUES (1500, 1600, NULL), (1550, 1700, NULL)",
             "UPDATE lookup_summary SET reason = 99", "UPDATE lookup_total SET queries = -1",
             "UPDATE lookup_total SET reason = 0", "UPDATE lookup_summary SET hops = -1",
             """
             WITH RECURSIVE row (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM row WHERE number < 1100)
-            INSERT INTO session SELECT number * 1000000, number * 1000000 + 5 FROM row
+            INSERT INTO session SELECT number * 1000000, number * 1000000 + 5, NULL FROM row
             """,
             "UPDATE identity SET key = CAST(x'ff' || substr(key, 2) AS BLOB)", "UPDATE identity SET id = x''",
             "UPDATE candidate SET address = x'ff'", "UPDATE candidate SET source = 77",

@@ -43,7 +43,7 @@ struct MigrationTests {
         "tally", "held", "witness", "canary", "session", "lookup_summary", "lookup_total",
     ]
 
-    @Test("is upgraded when it is opened for writing, every row as it was", arguments: [1, 2])
+    @Test("is upgraded when it is opened for writing, every row as it was", arguments: [1, 2, 3])
     func upgrade(version: Int) async throws {
         let scratch = Scratch()
         try OldFile.make("V000\(version)", at: scratch.path())

@@ -330,7 +330,7 @@ struct ValueTests {
                 """
                 UPDATE provider SET id = x'' WHERE substr(peer, 8, 1) = x'01';
                 UPDATE provider SET addresses = x'ff01' WHERE substr(peer, 8, 1) = x'02';
-                INSERT INTO provider VALUES (x'63', x'aa', x'aa', x'', 1, 9223372036854775807, 0);
+                INSERT INTO provider VALUES (x'63', x'aa', x'aa', x'', 1, 9223372036854775807, 0, NULL);
                 INSERT INTO value (key, received_at, expires_at, is_own, bytes) VALUES (x'', 1, 9223372036854775807, 1, x'');
                 INSERT INTO value (key, received_at, expires_at, is_own, bytes)
                 VALUES (x'01', 1, 9223372036854775807, 1, zeroblob(2000000))

@@ -123,10 +123,7 @@ private final class Pass: @unchecked Sendable {
             rows += 1
         }
         while rows < limit, let address = try sorted.nextAddress() {
-            let stored = try records.reader.candidate(at: address)
-            let merged = try sorted.takeCandidate(address, onto: stored)
-            summary.candidates.note(stored, merged)
-            if !isDryRun { try records.replace(stored, with: merged, address: address) }
+            try mergeCandidate(address, records)
             rows += 1
         }
     }
@@ -143,6 +140,20 @@ private final class Pass: @unchecked Sendable {
         let merged = try sorted.takePeer(key, onto: stored)
         summary.peers.note(stored, merged)
         if !isDryRun { try records.replace(stored, with: merged, key: key) }
+    }
+
+    private func mergeCandidate(_ address: Multiaddr, _ records: RecordWriter) throws {
+        let stored: Candidate?
+        do {
+            stored = try records.reader.candidate(at: address)
+        } catch StoreError.corrupt {
+            summary.damagedCandidates += 1
+            _ = try sorted.takeCandidate(address, onto: nil)
+            return
+        }
+        let merged = try sorted.takeCandidate(address, onto: stored)
+        summary.candidates.note(stored, merged)
+        if !isDryRun { try records.replace(stored, with: merged, address: address) }
     }
 
     /// Whether the table has a key. Keys come in order, so one look ahead answers for all keys up to the next row: loading

@@ -35,6 +35,8 @@ public struct BulkSummary: Hashable, Sendable {
     public var candidates = Counts()
     /// Peers whose rows in the store are damaged: what was to be merged into them was left out.
     public var damagedPeers = 0
+    /// Candidates, likewise.
+    public var damagedCandidates = 0
 
     public init() {}
 }

@@ -75,7 +75,7 @@ public struct PruneReport: Hashable, Sendable {
     public internal(set) var tombstones = 0
     /// Values and providers that went.
     public internal(set) var expired = SweepReport()
-    /// Peers whose rows are damaged: left as they are.
+    /// Rows that are damaged: left as they are.
     public internal(set) var damaged = 0
 
     /// All that went.

@@ -86,14 +86,15 @@ private struct Amnesty: Sendable {
     }
 
     private mutating func forgiveTombstones(_ writer: Writer) throws {
-        let stones = try writer.records().reader.tombstones(after: lastTombstone, limit: Self.pageRows)
+        let page = try writer.records().reader.tombstones(after: lastTombstone, limit: Self.pageRows)
+        let stones = page.rows
         if !stones.isEmpty {
             try writer.transaction { records in for stone in stones { try records.removeTombstone(of: stone.key) } }
         }
         seen += stones.count
         forgiven += stones.count
-        lastTombstone = stones.last?.key
-        isDone = stones.count < Self.pageRows
+        lastTombstone = page.end
+        isDone = page.end == nil
     }
 }
 

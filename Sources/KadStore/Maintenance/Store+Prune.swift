@@ -185,7 +185,8 @@ private struct PrunePass: Sendable {
             return
         }
         let page = try reader.candidates(after: last, limit: Self.pageRows)
-        let chosen = page.filter { $0.lastSeen < before }.map(\.address)
+        report.damaged += page.damaged.count
+        let chosen = page.rows.filter { $0.lastSeen < before }.map(\.address)
         if let writer, !chosen.isEmpty {
             report.candidates += try writer.transaction { records in
                 try chosen.count { address in
@@ -199,7 +200,7 @@ private struct PrunePass: Sendable {
         } else {
             report.candidates += chosen.count
         }
-        stage = page.count < Self.pageRows ? .tombstones(after: nil) : .candidates(after: page.last?.address)
+        stage = page.end.map { .candidates(after: $0) } ?? .tombstones(after: nil)
     }
 
     private mutating func pruneTombstones(_ reader: RecordReader, _ writer: Writer?, _ last: Key?) throws {
@@ -208,7 +209,8 @@ private struct PrunePass: Sendable {
             return
         }
         let page = try reader.tombstones(after: last, limit: Self.pageRows)
-        let chosen = page.filter { $0.droppedAt < before }.map(\.key)
+        report.damaged += page.damaged.count
+        let chosen = page.rows.filter { $0.droppedAt < before }.map(\.key)
         if let writer, !chosen.isEmpty {
             report.tombstones += try writer.transaction { records in
                 try chosen.count { key in
@@ -222,7 +224,7 @@ private struct PrunePass: Sendable {
         } else {
             report.tombstones += chosen.count
         }
-        stage = page.count < Self.pageRows ? .expired : .tombstones(after: page.last?.key)
+        stage = page.end.map { .tombstones(after: $0) } ?? .expired
     }
 
     // MARK: Values and providers

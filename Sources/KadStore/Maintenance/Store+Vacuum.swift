@@ -6,6 +6,8 @@ public struct VacuumReport: Hashable, Sendable {
     public var logBytesBefore: Int64
     public var fileBytes: Int64
     public var logBytes: Int64
+    /// Rows that had no seal, written by an older version or by hand, and have one now.
+    public var sealedRows: Int
     /// Whether the log is empty. Otherwise somebody is reading what stands in it, and the file gets its new size when the
     /// log is emptied: by ``Store/checkpoint()``, or by whoever closes the store last.
     public var isLogEmpty: Bool
@@ -24,7 +26,7 @@ public struct CheckpointReport: Hashable, Sendable {
 }
 
 extension Store {
-    /// Rebuilds the file: without free pages, every table in its order. In one transaction, under the lock for writing:
+    /// Rebuilds the file: without free pages, every table in its order, every row with a seal. In one transaction, under the lock for writing:
     /// readers go on, other writers wait (a second for a million peers), and what waits too long in a node's queue is
     /// tried again. Stamps, keys and everything else stay.
     ///
@@ -56,15 +58,19 @@ extension Writer {
         try commitPending()
         return try alone { connection in
             let before = sizes()
-            try connection.interruptible(by: cancellation) {
+            let sealedRows = try connection.interruptible(by: cancellation) {
                 try cancellation.check()
+                let count = try connection.writeTransaction { try connection.sealUnsealed() }
+                // What was sealed is in the file before the file is in the log once more.
+                if count > 0 { try connection.checkpoint(truncating: true) }
                 try connection.execute("VACUUM")
+                return count
             }
             let isLogEmpty = try emptyLog(connection)
             let after = sizes()
             return VacuumReport(
                 fileBytesBefore: before.file, logBytesBefore: before.log, fileBytes: after.file, logBytes: after.log,
-                isLogEmpty: isLogEmpty)
+                sealedRows: sealedRows, isLogEmpty: isLogEmpty)
         }
     }
 

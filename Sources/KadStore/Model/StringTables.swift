@@ -4,6 +4,14 @@
 final class StringTables {
     enum Table: Int {
         case agent, protocolSet, source
+
+        var sealed: SealedTable {
+            switch self {
+            case .agent: .agent
+            case .protocolSet: .protocolSet
+            case .source: .source
+            }
+        }
     }
 
     private let connection: Connection
@@ -25,19 +33,19 @@ final class StringTables {
 
     init(_ connection: Connection) { self.connection = connection }
 
-    /// The string of a row number; nil for null and for a number that has no row.
+    /// The string of a row number; nil for null, and for a number that has no row or a damaged one.
     func name(_ table: Table, _ number: Int64?) throws(SQLiteError) -> String? {
         guard let number else { return nil }
         if let known = names[table.rawValue][number] { return known }
         let query =
             switch table {
-            case .agent: try connection.statement("SELECT name FROM agent WHERE id = ?1")
-            case .protocolSet: try connection.statement("SELECT names FROM protocol_set WHERE id = ?1")
-            case .source: try connection.statement("SELECT name FROM source WHERE id = ?1")
+            case .agent: try connection.statement("SELECT id, name, seal FROM agent WHERE id = ?1")
+            case .protocolSet: try connection.statement("SELECT id, names, seal FROM protocol_set WHERE id = ?1")
+            case .source: try connection.statement("SELECT id, name, seal FROM source WHERE id = ?1")
             }
         defer { query.reset() }
-        guard try query.bind(1, number).step() else { return nil }
-        let name = query.text(0)
+        guard try query.bind(1, number).step(), query.isSound(table.sealed) else { return nil }
+        let name = query.text(1)
         if names[table.rawValue].count >= Self.cacheLimit { names[table.rawValue].removeAll() }
         names[table.rawValue][number] = name
         return name
@@ -66,16 +74,28 @@ final class StringTables {
     /// The row number of a string, made when it has none. For writers, inside a transaction.
     func intern(_ table: Table, _ name: String) throws(SQLiteError) -> Int64 {
         if let known = try number(table, of: name) { return known }
-        let insert =
+        let (number, insert) =
             switch table {
-            case .agent: try connection.statement("INSERT INTO agent (name) VALUES (?1) RETURNING id")
-            case .protocolSet: try connection.statement("INSERT INTO protocol_set (names) VALUES (?1) RETURNING id")
-            case .source: try connection.statement("INSERT INTO source (name) VALUES (?1) RETURNING id")
+            case .agent:
+                (
+                    try connection.nextNumber(after: "SELECT ifnull(max(id), 0) FROM agent"),
+                    try connection.statement(
+                        "INSERT INTO agent (id, name, seal) VALUES (?1, ?2, ?3)", sealing: .agent)
+                )
+            case .protocolSet:
+                (
+                    try connection.nextNumber(after: "SELECT ifnull(max(id), 0) FROM protocol_set"),
+                    try connection.statement(
+                        "INSERT INTO protocol_set (id, names, seal) VALUES (?1, ?2, ?3)", sealing: .protocolSet)
+                )
+            case .source:
+                (
+                    try connection.nextNumber(after: "SELECT ifnull(max(id), 0) FROM source"),
+                    try connection.statement(
+                        "INSERT INTO source (id, name, seal) VALUES (?1, ?2, ?3)", sealing: .source)
+                )
             }
-        defer { insert.reset() }
-        _ = try insert.bind(1, name).step()
-        let number = insert.int64(0)
-        while try insert.step() {}
+        try insert.bind(1, number).bind(2, name).run()
         return remember(table, ExactString(name), number)
     }
 

@@ -12,7 +12,7 @@ extension ReadView {
             guard let left else { continue }
             do {
                 // As the writer will do: nothing is kept of a peer that the store does not have.
-                byKey[key] = try isKnown(key) ? left : nil
+                if try !reader.isHeldDamaged(key) { byKey[key] = try isKnown(key) ? left : nil }
             } catch StoreError.corrupt {
                 // The events of a damaged row will be dropped.
             }

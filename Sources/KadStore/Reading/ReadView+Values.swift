@@ -4,6 +4,8 @@ import Kademlia
 extension ReadView {
     func value(of key: [UInt8]) throws -> StoredValue? {
         let stored = try reader.value(of: key)
+        // Nothing takes the place of what is damaged: its events will be dropped.
+        if stored == nil, pendingValueKeys.contains(key), try reader.isValueDamaged(key) { return nil }
         return switch events(ofValue: key).valueChange(isOwn: stored?.isOwn ?? false) {
         case .put(let value): value
         case .remove: nil
@@ -19,6 +21,7 @@ extension ReadView {
         for provider in stored { byPeer[provider.peer.key] = provider }
         for (peer, change) in events(ofValue: key).providerChanges(isOwn: { byPeer[$0]?.isOwn ?? false }) {
             switch change {
+            case .put where try byPeer[peer] == nil && reader.isProviderDamaged(key, peer): break
             case .put(let provider): byPeer[peer] = provider
             case .remove: byPeer[peer] = nil
             }
@@ -34,13 +37,14 @@ extension ReadView {
     private static let ownRoom = 64
 
     /// A page of our own values, in the order of their keys.
-    func ownValues(after last: [UInt8]?, limit: Int) throws -> RecordReader.OwnPage<StoredValue, [UInt8]> {
+    func ownValues(after last: [UInt8]?, limit: Int) throws -> RecordReader.RowPage<StoredValue, [UInt8]> {
         var page = try reader.ownValues(after: last, limit: limit)
         guard !pendingValueKeys.isEmpty else { return page }
         var byKey: [[UInt8]: StoredValue] = [:]
         for value in page.rows { byKey[value.key] = value }
         for key in pendingValueKeys where Self.isBetween(last, page.end, key, { $0.lexicographicallyPrecedes($1) }) {
             switch events(ofValue: key).valueChange(isOwn: byKey[key] != nil) {
+            case .put where try byKey[key] == nil && reader.isValueDamaged(key): break
             case .put(let value): byKey[key] = value.isOwn ? value : nil
             case .remove: byKey[key] = nil
             case nil: break
@@ -53,7 +57,7 @@ extension ReadView {
     /// A page of what this node itself provides.
     func ownProviders(
         after last: ProviderPlace?, limit: Int
-    ) throws -> RecordReader.OwnPage<StoredProvider, ProviderPlace> {
+    ) throws -> RecordReader.RowPage<StoredProvider, ProviderPlace> {
         var page = try reader.ownProviders(after: last, limit: limit)
         guard !pendingValueKeys.isEmpty else { return page }
         var byPlace: [ProviderPlace: StoredProvider] = [:]
@@ -63,7 +67,9 @@ extension ReadView {
             for (peer, change) in changes {
                 let place = ProviderPlace(key: key, peer: peer)
                 guard Self.isBetween(last, page.end, place, <) else { continue }
-                if case .put(let provider) = change, provider.isOwn {
+                if case .put(let provider) = change, provider.isOwn,
+                    try byPlace[place] != nil || !reader.isProviderDamaged(key, peer)
+                {
                     byPlace[place] = provider
                 } else {
                     byPlace[place] = nil

@@ -98,12 +98,12 @@ struct ReadView {
 
     /// Candidates in the order of their addresses, after `last`.
     func candidates(after last: Multiaddr?, limit: Int) throws -> (candidates: [Candidate], last: Multiaddr?) {
-        let stored = try reader.candidates(after: last, limit: limit)
-        let end = stored.count < limit ? nil : stored.last?.address
-        guard !pending.byCandidate.isEmpty else { return (stored, end) }
+        let page = try reader.candidates(after: last, limit: limit)
+        let end = page.end
+        guard !pending.byCandidate.isEmpty else { return (page.rows, end) }
         var byAddress: [Multiaddr: Candidate] = [:]
-        for candidate in stored { byAddress[candidate.address] = candidate }
-        for (address, queued) in pending.byCandidate {
+        for candidate in page.rows { byAddress[candidate.address] = candidate }
+        for (address, queued) in pending.byCandidate where !page.damaged.contains(address) {
             if let last, address <= last { continue }
             if let end, address > end { continue }
             var candidate = byAddress[address]
@@ -117,12 +117,11 @@ struct ReadView {
     func tombstones(after last: Key?, limit: Int) throws -> [Tombstone] {
         var last = last
         while true {
-            let stored = try reader.tombstones(after: last, limit: limit)
-            let end = stored.count < limit ? nil : stored.last?.key
-            guard hasPendingPeers else { return stored }
+            let page = try reader.tombstones(after: last, limit: limit)
+            let end = page.end
             var byKey: [Key: Tombstone] = [:]
-            for stone in stored { byKey[stone.key] = stone }
-            for (key, queued) in pending.byPeer {
+            for stone in page.rows { byKey[stone.key] = stone }
+            for (key, queued) in pending.byPeer where !page.damaged.contains(key) {
                 if let last, key <= last { continue }
                 if let end, key > end { continue }
                 for entry in queued where entry.sequence > applied {
@@ -130,7 +129,7 @@ struct ReadView {
                 }
             }
             guard byKey.isEmpty, let end else { return byKey.values.sorted { $0.key < $1.key } }
-            // Answers that wait take this whole page away: more may follow.
+            // Answers that wait take this whole page away, or it is damaged: more may follow.
             last = end
         }
     }

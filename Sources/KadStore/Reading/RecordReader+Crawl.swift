@@ -58,11 +58,11 @@ extension RecordReader {
 
     /// What the crawl that has not ended found of a peer.
     func visit(of key: Key) throws -> VisitOutcome? {
-        let query = try connection.statement("SELECT outcome FROM visit WHERE key = ?1")
+        let query = try connection.statement("SELECT key, outcome, at, seal FROM visit WHERE key = ?1")
         defer { query.reset() }
         guard try query.bind(1, key, width: width).step() else { return nil }
-        // A number that no version writes: the peer was visited all the same.
-        return VisitOutcome(number: query.int64(0)) ?? .leftOut
+        // Damaged, or a number that no version writes: the peer was visited all the same.
+        return query.isSound(.visit) ? VisitOutcome(number: query.int64(1)) ?? .leftOut : .leftOut
     }
 
     /// Peers of a range of the table that were not visited.

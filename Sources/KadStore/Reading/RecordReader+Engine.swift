@@ -7,22 +7,32 @@ extension RecordReader {
     func heldFailures() throws -> [OutageGuard.Held] {
         let query = try connection.statement(
             """
-            SELECT key, network_group, class, at, witnessed, count, redialled_at FROM held
+            SELECT key, network_group, class, at, witnessed, count, redialled_at, seal FROM held
             ORDER BY at DESC, key LIMIT ?1
             """)
         defer { query.reset() }
         query.bind(1, Int64(Store.maximumHeldFailures))
         var found: [OutageGuard.Held] = []
         while try query.step() {
-            guard let failureClass = FailureClass(rawValue: UInt8(clamping: query.int64(2))) else { continue }
+            guard query.isSound(.held), let key = try? key(query),
+                let failureClass = FailureClass(rawValue: UInt8(clamping: query.int64(2)))
+            else { continue }
             found.append(
                 OutageGuard.Held(
-                    key: try key(query), group: group(query, 1), failureClass: failureClass,
+                    key: key, group: group(query, 1), failureClass: failureClass,
                     at: Instant(milliseconds: query.int64(3)), isWitnessed: query.int64(4) != 0,
                     count: Int(query.int64(5)),
                     redialledAt: query.optionalInt64(6).map(Instant.init(milliseconds:))))
         }
         return found
+    }
+
+    /// Whether there is a held failure of a peer, and it is damaged.
+    func isHeldDamaged(_ key: Key) throws -> Bool {
+        let query = try connection.statement(
+            "SELECT key, network_group, class, at, witnessed, count, redialled_at, seal FROM held WHERE key = ?1")
+        defer { query.reset() }
+        return try query.bind(1, key, width: width).step() && !query.isSound(.held)
     }
 
     func witnesses() throws -> [OutageGuard.Witness] {
@@ -51,11 +61,12 @@ extension RecordReader {
     /// The latest sessions.
     func sessions() throws -> OnlineTime {
         let query = try connection.statement(
-            "SELECT started_at, ended_at FROM session ORDER BY started_at DESC LIMIT ?1")
+            "SELECT started_at, ended_at, seal FROM session ORDER BY started_at DESC LIMIT ?1")
         defer { query.reset() }
         query.bind(1, Int64(OnlineTime.maximumCount))
         var found: [OnlineTime.Session] = []
         while try query.step() {
+            guard query.isSound(.session) else { continue }
             found.append(
                 OnlineTime.Session(
                     start: Instant(milliseconds: query.int64(0)), end: Instant(milliseconds: query.int64(1))))

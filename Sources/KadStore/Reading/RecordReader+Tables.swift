@@ -2,63 +2,111 @@ import Kademlia
 import Multiformats
 
 extension RecordReader {
+    /// A peer's tombstone; nil also where it is damaged.
     func tombstone(of key: Key) throws -> Tombstone? {
-        let query = try connection.statement(
-            "SELECT key, dropped_at, streak_milli, not_before, wait_ms, class FROM tombstone WHERE key = ?1")
+        let query = try tombstoneQuery(key)
         defer { query.reset() }
-        guard try query.bind(1, key, width: width).step() else { return nil }
-        return try tombstone(query)
+        return try query.step() ? tombstone(query) : nil
     }
 
-    /// Tombstones in key order.
-    func tombstones(after last: Key?, limit: Int) throws -> [Tombstone] {
+    /// Whether a peer has a tombstone, and it is damaged.
+    func isTombstoneDamaged(_ key: Key) throws -> Bool {
+        let query = try tombstoneQuery(key)
+        defer { query.reset() }
+        return try query.step() && !query.isSound(.tombstone)
+    }
+
+    private func tombstoneQuery(_ key: Key) throws -> Statement {
+        try connection.statement(
+            "SELECT key, dropped_at, streak_milli, not_before, wait_ms, class, seal FROM tombstone WHERE key = ?1"
+        ).bind(1, key, width: width)
+    }
+
+    /// Tombstones in key order, of `limit` rows.
+    func tombstones(after last: Key?, limit: Int) throws -> RowPage<Tombstone, Key> {
         let query = try connection.statement(
             """
-            SELECT key, dropped_at, streak_milli, not_before, wait_ms, class FROM tombstone
+            SELECT key, dropped_at, streak_milli, not_before, wait_ms, class, seal FROM tombstone
             WHERE key > ?1 ORDER BY key LIMIT ?2
             """)
         defer { query.reset() }
         if let last { query.bind(1, last, width: width) } else { query.bind(1, [UInt8]()) }
         query.bind(2, Int64(limit))
-        var stones: [Tombstone] = []
-        while try query.step() { stones.append(try tombstone(query)) }
-        return stones
+        return try page(query, after: last, limit: limit) { row in
+            (tombstone(row), approximateKey(row.bytes(0)))
+        }
     }
 
-    private func tombstone(_ row: Statement) throws -> Tombstone {
-        Tombstone(
-            key: try key(row), droppedAt: Instant(milliseconds: row.int64(1)), streakMilli: row.int64(2),
+    /// Reads the rows of a query, and where they end. As among the peers, a page ends with a row that can be believed.
+    ///
+    /// - Parameter read: the row, unless it is damaged; and where it stands, as far as that can be told.
+    private func page<Row, Place: Comparable>(
+        _ query: Statement, after last: Place?, limit: Int, _ read: (Statement) throws -> (row: Row?, place: Place?)
+    ) throws -> RowPage<Row, Place> {
+        var page = RowPage<Row, Place>()
+        var end: Place?
+        var waiting: [Place] = []
+        var count = 0
+        while try query.step() {
+            count += 1
+            let (row, place) = try read(query)
+            if let row, let place, (end ?? last).map({ $0 < place }) ?? true {
+                page.damaged += waiting
+                waiting = []
+                page.rows.append(row)
+                end = place
+            } else if let place {
+                waiting.append(place)
+            }
+        }
+        if count < limit || page.rows.isEmpty { page.damaged += waiting }
+        guard count == limit else { return page }
+        page.end = end ?? waiting.max()
+        guard let end = page.end, last.map({ $0 < end }) ?? true else {
+            throw StoreError.corrupt(path: connection.path, detail: "\(count) rows cannot be read: \(query.sql)")
+        }
+        return page
+    }
+
+    /// - Returns: nil when the row is damaged.
+    private func tombstone(_ row: Statement) -> Tombstone? {
+        guard row.isSound(.tombstone), let key = try? key(row) else { return nil }
+        return Tombstone(
+            key: key, droppedAt: Instant(milliseconds: row.int64(1)), streakMilli: row.int64(2),
             lastClass: FailureClass(rawValue: UInt8(clamping: row.int64(5))) ?? .timeout,
             notBefore: row.optionalInt64(3).map(Instant.init(milliseconds:)), waitMilliseconds: row.int64(4))
     }
 
+    /// - Throws: ``StoreError/corrupt(path:detail:)`` when the row is damaged.
     func candidate(at address: Multiaddr) throws -> Candidate? {
         let query = try connection.statement(
-            "SELECT address, first_seen, last_seen, last_tried, tries, source FROM candidate WHERE address = ?1")
+            "SELECT address, first_seen, last_seen, last_tried, tries, source, seal FROM candidate WHERE address = ?1")
         defer { query.reset() }
         guard try query.bind(1, address.bytes).step() else { return nil }
-        return try candidate(query)
+        guard let candidate = try candidate(query) else {
+            throw StoreError.corrupt(path: connection.path, detail: "candidate \(address) cannot be read")
+        }
+        return candidate
     }
 
-    /// Candidates in the order of their addresses' bytes.
-    func candidates(after last: Multiaddr?, limit: Int) throws -> [Candidate] {
+    /// Candidates in the order of their addresses' bytes, of `limit` rows.
+    func candidates(after last: Multiaddr?, limit: Int) throws -> RowPage<Candidate, Multiaddr> {
         let query = try connection.statement(
             """
-            SELECT address, first_seen, last_seen, last_tried, tries, source FROM candidate
+            SELECT address, first_seen, last_seen, last_tried, tries, source, seal FROM candidate
             WHERE address > ?1 ORDER BY address LIMIT ?2
             """)
         defer { query.reset() }
         if let last { query.bind(1, last.bytes) } else { query.bind(1, [UInt8]()) }
         query.bind(2, Int64(limit))
-        var found: [Candidate] = []
-        while try query.step() { found.append(try candidate(query)) }
-        return found
+        return try page(query, after: last, limit: limit) { row in
+            (try candidate(row), try? Multiaddr(bytes: row.array(0)[...]))
+        }
     }
 
-    private func candidate(_ row: Statement) throws -> Candidate {
-        guard let address = try? Multiaddr(bytes: row.array(0)[...]) else {
-            throw StoreError.corrupt(path: connection.path, detail: "the address of a candidate cannot be read")
-        }
+    /// - Returns: nil when the row is damaged.
+    private func candidate(_ row: Statement) throws -> Candidate? {
+        guard row.isSound(.candidate), let address = try? Multiaddr(bytes: row.array(0)[...]) else { return nil }
         return Candidate(
             address: address, firstSeen: Instant(milliseconds: row.int64(1)),
             lastSeen: Instant(milliseconds: row.int64(2)),
@@ -66,13 +114,15 @@ extension RecordReader {
             source: try strings.name(.source, row.optionalInt64(5)))
     }
 
+    /// The identities by number; damaged ones are left out.
     func identities() throws -> [Identity] {
-        let query = try connection.statement("SELECT number, id, key, label, created_at FROM identity ORDER BY number")
+        let query = try connection.statement(
+            "SELECT number, id, key, label, created_at, seal FROM identity ORDER BY number")
         defer { query.reset() }
         var identities: [Identity] = []
         while try query.step() {
-            guard let id = PeerID(query.array(1)), let key = Key(bytes: query.bytes(2)) else {
-                throw StoreError.corrupt(path: connection.path, detail: "identity \(query.int64(0)) cannot be read")
+            guard query.isSound(.identity), let id = PeerID(query.array(1)), let key = Key(bytes: query.bytes(2)) else {
+                continue
             }
             identities.append(
                 Identity(
@@ -82,55 +132,64 @@ extension RecordReader {
         return identities
     }
 
-    /// The stored buckets of an identity, by prefix, contacts in their order.
+    /// Whether there is an identity of an id, and it is damaged.
+    func isIdentityDamaged(_ id: PeerID) throws -> Bool {
+        let query = try connection.statement(
+            "SELECT number, id, key, label, created_at, seal FROM identity WHERE id = ?1")
+        defer { query.reset() }
+        return try query.bind(1, id.bytes).step() && !query.isSound(.identity)
+    }
+
+    /// The stored buckets of an identity, by prefix, contacts in their order. Damaged rows are left out: of a bucket it is
+    /// then not known when it was refreshed, and its contacts speak for themselves; a contact less is no peer less.
     ///
     /// - Complexity: O(members): two range scans; nothing of table peer is read.
     func buckets(of identity: Int64) throws -> [BucketSnapshot] {
         let buckets = try connection.statement(
-            "SELECT prefix, refreshed_at FROM bucket WHERE identity = ?1 ORDER BY prefix")
+            "SELECT identity, prefix, refreshed_at, seal FROM bucket WHERE identity = ?1 ORDER BY prefix")
         defer { buckets.reset() }
         buckets.bind(1, identity)
-        var snapshots: [BucketSnapshot] = []
+        var snapshots: [Int: BucketSnapshot] = [:]
         while try buckets.step() {
-            snapshots.append(
-                BucketSnapshot(
-                    index: Int(buckets.int64(0)),
-                    refreshedAt: buckets.optionalInt64(1).map(Instant.init(milliseconds:)), live: [],
-                    replacements: []))
+            guard buckets.isSound(.bucket) else { continue }
+            let (index, refreshed) = (Int(buckets.int64(1)), buckets.optionalInt64(2))
+            snapshots[index] = BucketSnapshot(
+                index: index, refreshedAt: refreshed.map(Instant.init(milliseconds:)), live: [], replacements: [])
         }
         let members = try connection.statement(
             """
-            SELECT key, prefix, role, network_group, first_seen, last_seen, last_ok, verified, failures FROM member
-            WHERE identity = ?1 ORDER BY prefix, role, position
+            SELECT identity, prefix, role, position, key, network_group, first_seen, last_seen, last_ok, verified,
+                   failures, seal
+            FROM member WHERE identity = ?1 ORDER BY prefix, role, position
             """)
         defer { members.reset() }
         members.bind(1, identity)
-        var position = 0
         while try members.step() {
-            let prefix = Int(members.int64(1))
-            while position < snapshots.count, snapshots[position].index < prefix { position += 1 }
-            guard position < snapshots.count, snapshots[position].index == prefix else { continue }
-            let group = members.isNull(3) ? nil : NetworkGroup(bytes: members.array(3))
+            guard members.isSound(.member), let key = try? key(members.bytes(4)) else { continue }
+            let group = members.isNull(5) ? nil : NetworkGroup(bytes: members.array(5))
             let contact = Contact(
-                key: try key(members), networkGroup: group, firstSeen: Instant(milliseconds: members.int64(4)),
-                lastSeen: Instant(milliseconds: members.int64(5)),
-                lastOK: members.optionalInt64(6).map(Instant.init(milliseconds:)),
-                isVerified: members.int64(7) != 0, consecutiveFailures: Int(members.int64(8)))
-            if members.int64(2) == 0 {
-                snapshots[position].live.append(contact)
-            } else {
-                snapshots[position].replacements.append(contact)
-            }
+                key: key, networkGroup: group, firstSeen: Instant(milliseconds: members.int64(6)),
+                lastSeen: Instant(milliseconds: members.int64(7)),
+                lastOK: members.optionalInt64(8).map(Instant.init(milliseconds:)),
+                isVerified: members.int64(9) != 0, consecutiveFailures: Int(members.int64(10)))
+            let index = Int(members.int64(1))
+            var bucket =
+                snapshots.removeValue(forKey: index)
+                ?? BucketSnapshot(index: index, refreshedAt: nil, live: [], replacements: [])
+            if members.int64(2) == 0 { bucket.live.append(contact) } else { bucket.replacements.append(contact) }
+            snapshots[index] = bucket
         }
-        return snapshots
+        return snapshots.values.sorted { $0.index < $1.index }
     }
 
+    /// The mark of time; nil also where it is damaged: the next one takes its place.
     func clock() throws -> ClockMark? {
-        let query = try connection.statement("SELECT high_water, online_ms, boot_id, boot_at FROM clock")
+        let query = try connection.statement(
+            "SELECT singleton, high_water, online_ms, boot_id, boot_at, seal FROM clock")
         defer { query.reset() }
-        guard try query.step() else { return nil }
+        guard try query.step(), query.isSound(.clock) else { return nil }
         return ClockMark(
-            highWater: Instant(milliseconds: query.int64(0)), onlineMilliseconds: query.int64(1),
-            bootID: query.optionalText(2), bootedAt: query.optionalInt64(3).map(Instant.init(milliseconds:)))
+            highWater: Instant(milliseconds: query.int64(1)), onlineMilliseconds: query.int64(2),
+            bootID: query.optionalText(3), bootedAt: query.optionalInt64(4).map(Instant.init(milliseconds:)))
     }
 }

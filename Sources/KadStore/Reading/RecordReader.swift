@@ -33,7 +33,7 @@ final class RecordReader {
         let query = try connection.statement(
             """
             SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
-                   successes, days_seen, agent, protocols, source
+                   successes, days_seen, agent, protocols, source, seal
             FROM peer WHERE key = ?1
             """)
         defer { query.reset() }
@@ -66,23 +66,37 @@ final class RecordReader {
         let query = try connection.statement(
             """
             SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
-                   successes, days_seen, agent, protocols, source
+                   successes, days_seen, agent, protocols, source, seal
             FROM peer WHERE key > ?1 ORDER BY key LIMIT ?2
             """)
         defer { query.reset() }
         if let last { query.bind(1, last, width: width) } else { query.bind(1, [UInt8]()) }
         query.bind(2, Int64(limit))
         var page = Page()
+        // A page ends with a row that can be believed: a damaged key would have the next one begin anywhere.
+        var waiting: [Key] = []
         while try query.step() {
-            let key = try self.key(query)
             page.rows += 1
-            page.first = page.first ?? key
-            page.last = key
             do {
-                page.records.append(try peer(query))
+                let record = try peer(query)
+                if let before = page.last ?? last, record.key <= before { throw damaged(record.key, "the place") }
+                page.damaged += waiting
+                waiting = []
+                page.first = page.first ?? record.key
+                page.last = record.key
+                page.records.append(record)
             } catch StoreError.corrupt {
-                page.damaged.append(key)
+                waiting.append(approximateKey(query.bytes(0)))
             }
+        }
+        if page.rows < limit || page.records.isEmpty { page.damaged += waiting }
+        if page.records.isEmpty, page.rows > 0 {
+            // Nobody to believe: as far as their keys lead on.
+            guard let end = waiting.max(), last.map({ $0 < end }) ?? true else {
+                throw StoreError.corrupt(path: connection.path, detail: "\(page.rows) peers cannot be read")
+            }
+            page.first = waiting.min()
+            page.last = end
         }
         guard let first = page.first, let end = page.last else { return page }
         var position = 0
@@ -108,7 +122,7 @@ final class RecordReader {
         var damage: [Key: StoreError] = [:]
         let failures = try connection.statement(
             """
-            SELECT key, address, class, count, first_at, last_at FROM failure
+            SELECT key, address, class, count, first_at, last_at, seal FROM failure
             WHERE key BETWEEN ?1 AND ?2 ORDER BY key, address, class
             """)
         defer { failures.reset() }
@@ -118,8 +132,8 @@ final class RecordReader {
             let key = try self.key(failures)
             let bytes = failures.array(1)
             let address = bytes.isEmpty ? nil : try? Multiaddr(bytes: bytes[...])
-            guard let failureClass = FailureClass(rawValue: UInt8(clamping: failures.int64(2))),
-                bytes.isEmpty || address != nil
+            guard failures.isSound(.failure), bytes.isEmpty || address != nil,
+                let failureClass = FailureClass(rawValue: UInt8(clamping: failures.int64(2)))
             else {
                 damage[key] = damaged(key, "a failure")
                 continue
@@ -133,7 +147,8 @@ final class RecordReader {
 
         let backoffs = try connection.statement(
             """
-            SELECT key, streak_milli, streak_at, class, outcomes, outcome_count, breaker, openings, opened_at, trials
+            SELECT key, streak_milli, streak_at, class, outcomes, outcome_count, breaker, openings, opened_at, trials,
+                   seal
             FROM backoff WHERE key BETWEEN ?1 AND ?2 ORDER BY key
             """)
         defer { backoffs.reset() }
@@ -159,7 +174,7 @@ final class RecordReader {
     }
 
     private func backoff(_ row: Statement) -> BackoffState? {
-        guard let failureClass = FailureClass(rawValue: UInt8(clamping: row.int64(3))),
+        guard row.isSound(.backoff), let failureClass = FailureClass(rawValue: UInt8(clamping: row.int64(3))),
             let breaker = BackoffState.Breaker(rawValue: UInt8(clamping: row.int64(6)))
         else { return nil }
         return BackoffState(
@@ -172,6 +187,7 @@ final class RecordReader {
     /// A row of table peer, without what other tables hold.
     private func peer(_ row: Statement) throws -> PeerRecord {
         let key = try self.key(row)
+        guard row.isSound(.peer) else { throw damaged(key, "the row") }
         guard let id = PeerID(row.array(1)) else { throw damaged(key, "the id") }
         var record = PeerRecord(
             peer: Peer(id: id, key: key), firstSeen: Instant(milliseconds: row.int64(3)),
@@ -215,6 +231,11 @@ final class RecordReader {
             throw StoreError.corrupt(path: connection.path, detail: "a key of \(bytes.count) bytes, not \(width)")
         }
         return key
+    }
+
+    /// What comes closest to a key of bytes that may be anything: a name for a damaged row.
+    func approximateKey(_ bytes: UnsafeRawBufferPointer) -> Key {
+        Key(bytes: UnsafeRawBufferPointer(rebasing: bytes.prefix(width))) ?? .zero
     }
 
     func damaged(_ key: Key, _ what: String) -> StoreError {

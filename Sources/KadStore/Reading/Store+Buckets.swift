@@ -2,7 +2,7 @@ import Kademlia
 import Multiformats
 
 extension Store {
-    /// The local identities, by number.
+    /// The local identities, by number. Those whose rows are damaged are left out; a check names them.
     public func identities() throws(StoreError) -> [Identity] {
         try read { try $0.reader.identities() }
     }
@@ -10,17 +10,20 @@ extension Store {
     /// The identity of a local node: the one that has this id already, or a new one.
     ///
     /// - Parameter label: for people; kept from the first time.
+    /// - Throws: ``StoreError``; `corrupt` when the row of the identity is damaged.
     public func identity(_ id: PeerID, label: String = "") async throws(StoreError) -> Identity {
         guard let writer else { throw .readOnly(path: path) }
         let peer = try self.peer(id)
-        let now = options.now()
+        let (network, now) = (network, options.now())
         return try await writer.perform { writer in
             try writer.transaction { records in
                 let known = try records.reader.identities()
                 if let identity = known.first(where: { $0.peer.id == id }) { return identity }
-                let taken = Set(known.map(\.number))
-                var number: Int64 = 1
-                while taken.contains(number) { number += 1 }
+                if try records.reader.isIdentityDamaged(id) {
+                    throw StoreError.corrupt(
+                        path: records.connection.path, detail: "its identity \(network.idEncoding.encode(id)) cannot be read")
+                }
+                let number = try records.connection.nextNumber(after: "SELECT ifnull(max(number), 0) FROM identity")
                 let identity = Identity(
                     number: number, peer: peer, label: PeerRecord.bounded(label), createdAt: now)
                 try records.insert(identity)

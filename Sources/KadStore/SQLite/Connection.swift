@@ -114,9 +114,14 @@ extension Connection {
     }
 
     /// The statement for a literal, prepared at its first use and kept.
-    func statement(_ sql: StaticString) throws(SQLiteError) -> Statement {
-        if let prepared = statements[sql.identity] { return prepared }
-        let prepared = try Statement(handle, sql.description, busyWait, persistent: true)
+    ///
+    /// - Parameter sealed: the table whose whole rows it writes; see ``Statement``.
+    func statement(_ sql: StaticString, sealing sealed: SealedTable? = nil) throws(SQLiteError) -> Statement {
+        if let prepared = statements[sql.identity] {
+            prepared.forgetSeal()
+            return prepared
+        }
+        let prepared = try Statement(handle, sql.description, busyWait, persistent: true, sealing: sealed)
         statements[sql.identity] = prepared
         return prepared
     }
@@ -148,6 +153,15 @@ extension Connection {
         let query = try statement(sql)
         defer { query.reset() }
         return try query.step() ? query.int64(0) : 0
+    }
+
+    /// The number of a row that is about to be inserted: a seal is over the number too, so it must be known before.
+    ///
+    /// - Parameter highest: asks for the highest number that there is, 0 in an empty table.
+    func nextNumber(after highest: StaticString) throws(SQLiteError) -> Int64 {
+        let highest = max(0, try integer(highest))
+        // As SQLite does: beyond the last number any may be free.
+        return highest < .max ? highest + 1 : Int64.random(in: 1 ..< .max)
     }
 
     /// Runs `body` in a read transaction: one view of the database.

@@ -11,11 +11,21 @@ package final class Statement {
     /// Where bound keys lie until they are bound anew: spares SQLite a copy of its own for each.
     private let keys: UnsafeMutableRawPointer
     private static let keySlots: Int32 = 3
+    /// Of what was bound since the last run, where the statement writes rows of a sealed table.
+    private var seal: Seal?
+    private let sealed: SealedTable?
 
-    init(_ connection: OpaquePointer, _ sql: String, _ busyWait: BusyWait, persistent: Bool) throws(SQLiteError) {
+    /// - Parameter sealed: the table whose whole rows the statement writes: parameters are its columns, numbered in their
+    ///   order, and one more is the seal, which ``run()`` binds.
+    init(
+        _ connection: OpaquePointer, _ sql: String, _ busyWait: BusyWait, persistent: Bool,
+        sealing sealed: SealedTable? = nil
+    ) throws(SQLiteError) {
         self.sql = sql
         self.connection = connection
         self.busyWait = busyWait
+        self.sealed = sealed
+        seal = sealed.map { Seal($0) }
         let flags = persistent ? UInt32(SQLITE_PREPARE_PERSISTENT) : 0
         var prepared: OpaquePointer?
         let code = sqlite3_prepare_v3(connection, sql, -1, flags, &prepared, nil)
@@ -41,26 +51,35 @@ package final class Statement {
         throw failure(code)
     }
 
-    /// Steps once and resets: for statements without rows.
+    /// Steps once and resets: for statements without rows. Seals the row where it writes one.
     func run() throws(SQLiteError) {
+        if let sealed, let seal { sqlite3_bind_int64(handle, sealed.columnCount + 1, seal.value) }
         _ = try step()
         reset()
     }
 
     /// Makes the statement ready to run again. Ends the implicit read transaction when it was the last one running.
-    func reset() { sqlite3_reset(handle) }
+    func reset() {
+        sqlite3_reset(handle)
+        forgetSeal()
+    }
+
+    /// Begins a new row: what was bound for one that was never written is forgotten.
+    func forgetSeal() { if let sealed { seal = Seal(sealed) } }
 
     // MARK: Binding, from 1
 
     @discardableResult
     func bind(_ index: Int32, _ value: Int64) -> Self {
         sqlite3_bind_int64(handle, index, value)
+        seal?.add(index - 1, integer: value)
         return self
     }
 
     @discardableResult
     func bind(_ index: Int32, _ value: Int64?) -> Self {
-        if let value { sqlite3_bind_int64(handle, index, value) } else { sqlite3_bind_null(handle, index) }
+        if let value { return bind(index, value) }
+        sqlite3_bind_null(handle, index)
         return self
     }
 
@@ -68,6 +87,7 @@ package final class Statement {
     func bind(_ index: Int32, _ text: String) -> Self {
         var text = text
         text.withUTF8 { utf8 in
+            seal?.add(index - 1, text: UnsafeRawBufferPointer(utf8))
             _ = utf8.withMemoryRebound(to: CChar.self) {
                 kadstore_bind_text(handle, index, $0.baseAddress ?? Self.emptyText, Int32(clamping: $0.count))
             }
@@ -86,6 +106,7 @@ package final class Statement {
 
     @discardableResult
     func bind(_ index: Int32, bytes: UnsafeRawBufferPointer) -> Self {
+        seal?.add(index - 1, blob: bytes)
         if bytes.isEmpty {
             sqlite3_bind_zeroblob(handle, index, 0)
         } else {
@@ -120,6 +141,7 @@ package final class Statement {
         let slot = keys + Int(index - 1) * Key.byteCount
         slot.storeBytes(of: key.bigEndianWords, as: (UInt64, UInt64, UInt64, UInt64).self)
         sqlite3_bind_blob(handle, index, slot, Int32(clamping: width), nil)
+        seal?.add(index - 1, blob: UnsafeRawBufferPointer(start: slot, count: width))
         return self
     }
 
@@ -128,6 +150,7 @@ package final class Statement {
     func bind(_ index: Int32, borrowing bytes: UnsafeRawBufferPointer) -> Self {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return bind(index, bytes: bytes) }
         sqlite3_bind_blob(handle, index, start, Int32(clamping: bytes.count), nil)
+        seal?.add(index - 1, blob: bytes)
         return self
     }
 

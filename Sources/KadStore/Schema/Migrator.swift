@@ -132,15 +132,15 @@ struct Birth {
     let salt: [UInt8]
 
     func write(to connection: Connection) throws {
-        try connection.statement(
+        let insert = try connection.statement(
             """
-            INSERT INTO network (singleton, name, scope, derivation, key_bits, id_text, created_at, peer_cap, salt)
-            VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-            """
-        )
-        .bind(1, network.name).bind(2, scope.rawValue).bind(3, network.derivation.rawValue)
-        .bind(4, Int64(network.keyBits)).bind(5, network.idEncoding.rawValue).bind(6, now.milliseconds)
-        .bind(7, Store.defaultPeerCap).bind(8, salt).run()
+            INSERT INTO network (singleton, name, scope, derivation, key_bits, id_text, created_at, peer_cap, salt, seal)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            """, sealing: .network)
+        try FileHeader(
+            network: network, scope: scope, createdAt: now, peerCap: PeerCap(Store.defaultPeerCap),
+            salt: SymmetricKey(data: salt)
+        ).bind(to: insert).run()
     }
 }
 
@@ -154,22 +154,38 @@ struct FileHeader {
     /// The schema that the file had before it was opened, where opening it has changed that.
     var upgradedFrom: Int?
 
+    init(network: Network, scope: Scope, createdAt: Instant, peerCap: PeerCap, salt: SymmetricKey) {
+        self.network = network
+        self.scope = scope
+        self.createdAt = createdAt
+        self.peerCap = peerCap
+        self.salt = salt
+    }
+
     init(_ connection: Connection, path: String) throws {
         let query = try connection.statement(
-            "SELECT name, scope, derivation, key_bits, id_text, created_at, peer_cap, salt FROM network")
+            """
+            SELECT singleton, name, scope, derivation, key_bits, id_text, created_at, peer_cap, salt, seal FROM network
+            """)
         defer { query.reset() }
-        guard try query.step(), let scope = Scope(rawValue: query.text(1)),
-            let derivation = Network.Derivation(rawValue: query.text(2)),
-            let encoding = PeerIDEncoding(rawValue: query.text(4)),
+        guard try query.step(), query.isSound(.network), let scope = Scope(rawValue: query.text(2)),
+            let derivation = Network.Derivation(rawValue: query.text(3)),
+            let encoding = PeerIDEncoding(rawValue: query.text(5)),
             let network = try? Network(
-                name: query.text(0), derivation: derivation, keyBits: Int(query.int64(3)), idEncoding: encoding)
+                name: query.text(1), derivation: derivation, keyBits: Int(query.int64(4)), idEncoding: encoding)
         else {
             throw StoreError.corrupt(path: path, detail: "the description of its network cannot be read")
         }
-        self.network = network
-        self.scope = scope
-        createdAt = Instant(milliseconds: query.int64(5))
-        peerCap = PeerCap(query.int64(6))
-        salt = SymmetricKey(data: query.bytes(7))
+        self.init(
+            network: network, scope: scope, createdAt: Instant(milliseconds: query.int64(6)),
+            peerCap: PeerCap(query.int64(7)), salt: SymmetricKey(data: query.bytes(8)))
+    }
+
+    /// Binds the row's columns to a statement that writes them all.
+    func bind(to statement: Statement) -> Statement {
+        statement.bind(1, 1).bind(2, network.name).bind(3, scope.rawValue).bind(4, network.derivation.rawValue)
+            .bind(5, Int64(network.keyBits)).bind(6, network.idEncoding.rawValue).bind(7, createdAt.milliseconds)
+            .bind(8, peerCap.value)
+        return salt.withUnsafeBytes { statement.bind(9, bytes: $0) }
     }
 }

@@ -15,9 +15,7 @@ final class PeerCap: Sendable {
 extension Writer {
     /// Never lowers it.
     func raisePeerCap(to count: Int64) throws {
-        try transaction { records in
-            try records.connection.statement("UPDATE network SET peer_cap = max(peer_cap, ?1)").bind(1, count).run()
-        }
+        try transaction { try $0.raisePeerCap(to: count) }
         peerCap.value = try records().reader.peerCap()
     }
 
@@ -25,6 +23,21 @@ extension Writer {
     func makeRoomForAllPeers() throws {
         let count = Int64(try records().reader.peerCount())
         if count > peerCap.value { try raisePeerCap(to: count) }
+    }
+}
+
+extension RecordWriter {
+    fileprivate func raisePeerCap(to count: Int64) throws {
+        let header = try FileHeader(connection, path: connection.path)
+        guard count > header.peerCap.value else { return }
+        let update = try connection.statement(
+            """
+            UPDATE network SET name = ?2, scope = ?3, derivation = ?4, key_bits = ?5, id_text = ?6, created_at = ?7,
+                peer_cap = ?8, salt = ?9, seal = ?10
+            WHERE singleton = ?1
+            """, sealing: .network)
+        header.peerCap.value = count
+        try header.bind(to: update).run()
     }
 }
 

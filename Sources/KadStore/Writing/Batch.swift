@@ -49,11 +49,11 @@ struct Batch {
         }
     }
 
-    /// The record of a peer, or nil within; nil when its row is damaged. Such a row is left as it is for a check to name
-    /// and a salvage to save, and the events of its peer are dropped: to fail for them would stop all other writing.
-    private static func readable(_ key: Key, _ reader: RecordReader) throws -> PeerRecord?? {
+    /// What is stored, or nil within; nil when the row is damaged. Such a row is left as it is for a check to name and a
+    /// salvage to save, and what would change it is dropped: to fail for it would stop all other writing.
+    private static func readable<Stored>(_ read: () throws -> Stored?) throws -> Stored?? {
         do {
-            return .some(try reader.record(of: key))
+            return .some(try read())
         } catch StoreError.corrupt {
             return nil
         }
@@ -66,7 +66,7 @@ struct Batch {
         var newestTombstone: Instant?
         var heldFailures = false
         for (key, events) in byPeer.sorted(by: { $0.key < $1.key }) {
-            guard case .some(let stored) = try Self.readable(key, reader) else { continue }
+            guard case .some(let stored) = try Self.readable({ try reader.record(of: key) }) else { continue }
             var record = stored
             var held: OutageGuard.Held??
             for event in events {
@@ -86,7 +86,7 @@ struct Batch {
             heldFailures = heldFailures || left != nil
         }
         for (address, events) in byCandidate.sorted(by: { $0.key < $1.key }) {
-            let stored = try reader.candidate(at: address)
+            guard case .some(let stored) = try Self.readable({ try reader.candidate(at: address) }) else { continue }
             var candidate = stored
             for event in events { event.apply(to: &candidate) }
             try records.replace(stored, with: candidate, address: address)

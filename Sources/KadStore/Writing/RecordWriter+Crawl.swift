@@ -10,12 +10,17 @@ extension RecordWriter {
             var latest: (outcome: VisitOutcome, at: Instant)?
             for case .visited(_, let outcome, let at, crawl: crawl.number) in events { latest = (outcome, at) }
             guard let latest else { continue }
-            let stored = try connection.statement("SELECT outcome FROM visit WHERE key = ?1")
-            if try stored.bind(1, key, width: width).step() { change[stored.int64(0), default: 0] -= 1 }
+            let stored = try connection.statement("SELECT key, outcome, at, seal FROM visit WHERE key = ?1")
+            let hasRow = try stored.bind(1, key, width: width).step()
+            let (isSound, before) = (!hasRow || stored.isSound(.visit), stored.int64(1))
             stored.reset()
+            guard isSound else { continue }
+            if hasRow { change[before, default: 0] -= 1 }
             change[latest.outcome.number, default: 0] += 1
-            try connection.statement("INSERT OR REPLACE INTO visit (key, outcome, at) VALUES (?1, ?2, ?3)")
-                .bind(1, key, width: width).bind(2, latest.outcome.number).bind(3, latest.at.milliseconds).run()
+            try connection.statement(
+                "INSERT OR REPLACE INTO visit (key, outcome, at, seal) VALUES (?1, ?2, ?3, ?4)", sealing: .visit
+            )
+            .bind(1, key, width: width).bind(2, latest.outcome.number).bind(3, latest.at.milliseconds).run()
         }
         for (outcome, count) in change.sorted(by: { $0.key < $1.key }) where count != 0 {
             try connection.statement(

@@ -5,20 +5,22 @@ extension RecordWriter {
     func write(_ mark: ClockMark) throws {
         try connection.statement(
             """
-            INSERT OR REPLACE INTO clock (singleton, high_water, online_ms, boot_id, boot_at) VALUES (1, ?1, ?2, ?3, ?4)
-            """
+            INSERT OR REPLACE INTO clock (singleton, high_water, online_ms, boot_id, boot_at, seal)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            """, sealing: .clock
         )
-        .bind(1, mark.highWater.milliseconds).bind(2, mark.onlineMilliseconds).bind(3, mark.bootID)
-        .bind(4, mark.bootedAt?.milliseconds).run()
+        .bind(1, 1).bind(2, mark.highWater.milliseconds).bind(3, mark.onlineMilliseconds).bind(4, mark.bootID)
+        .bind(5, mark.bootedAt?.milliseconds).run()
     }
 
     /// Of a peer without a row nothing is kept: there would be nobody to redial.
     func write(_ held: OutageGuard.Held) throws {
+        guard try !reader.isHeldDamaged(held.key) else { return }
         try connection.statement(
             """
-            INSERT OR REPLACE INTO held (key, network_group, class, at, witnessed, count, redialled_at)
-            SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM peer WHERE key = ?1)
-            """
+            INSERT OR REPLACE INTO held (key, network_group, class, at, witnessed, count, redialled_at, seal)
+            SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM peer WHERE key = ?1)
+            """, sealing: .held
         )
         .bind(1, held.key, width: width).bind(2, held.group?.bytes).bind(3, Int64(held.failureClass.rawValue))
         .bind(4, held.at.milliseconds).bind(5, held.isWitnessed ? 1 : 0).bind(6, Int64(held.count))
@@ -63,8 +65,10 @@ extension RecordWriter {
     }
 
     func write(_ session: OnlineTime.Session) throws {
-        try connection.statement("INSERT OR REPLACE INTO session (started_at, ended_at) VALUES (?1, ?2)")
-            .bind(1, session.start.milliseconds).bind(2, session.end.milliseconds).run()
+        try connection.statement(
+            "INSERT OR REPLACE INTO session (started_at, ended_at, seal) VALUES (?1, ?2, ?3)", sealing: .session
+        )
+        .bind(1, session.start.milliseconds).bind(2, session.end.milliseconds).run()
     }
 
     /// Adds finished lookups to the ring and to the sums.

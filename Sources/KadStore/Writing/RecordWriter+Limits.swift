@@ -6,14 +6,15 @@ extension RecordWriter {
     func capProviders(of key: [UInt8], _ limits: HoldingLimits, _ change: inout Change) throws {
         let surplus = try connection.statement(
             """
-            SELECT peer, length(key) + length(id) + length(addresses) FROM provider
+            SELECT key, peer, id, addresses, received_at, expires_at, is_own, seal FROM provider
             WHERE key = ?1 AND is_own = 0 ORDER BY received_at DESC, peer LIMIT -1 OFFSET ?2
             """)
         surplus.bind(1, key).bind(2, Int64(limits.keptPerKey))
         var peers: [[UInt8]] = []
         while try surplus.step() {
-            peers.append(surplus.array(0))
-            change[.provider, isOwn: false] += .row(surplus.int64(1), hasCome: false)
+            guard surplus.isSound(.provider) else { continue }
+            peers.append(surplus.array(1))
+            change[.provider, isOwn: false] += .row(Self.size(surplus, .provider), hasCome: false)
         }
         surplus.reset()
         for peer in peers {
@@ -44,7 +45,16 @@ extension RecordWriter {
     /// Rows of one search: few enough that a batch which is one row too large does not drop many.
     private static let stepRows = 64
 
-    /// Removes rows of others in the order of their expiry.
+    /// The bytes that a row counts for, read whole.
+    private static func size(_ row: Statement, _ kind: Holdings.Kind) -> Int64 {
+        switch kind {
+        case .value: Int64(row.bytes(1).count + row.bytes(5).count)
+        case .provider: Int64(row.bytes(0).count + row.bytes(2).count + row.bytes(3).count)
+        }
+    }
+
+    /// Removes rows of others in the order of their expiry. Damaged rows stay: what they say of their expiry, and of whose
+    /// they are, may be what is wrong.
     ///
     /// - Parameters:
     ///   - isTooMuch: asked before each row with what is left; ends the removal.
@@ -57,24 +67,28 @@ extension RecordWriter {
             case .value:
                 try connection.statement(
                     """
-                    SELECT key, x'', length(key) + length(bytes) FROM value INDEXED BY value_by_expiry
-                    WHERE is_own = 0 AND expires_at <= ?1 ORDER BY expires_at, key LIMIT ?2
+                    SELECT number, key, received_at, expires_at, is_own, bytes, seal FROM value INDEXED BY value_by_expiry
+                    WHERE is_own = 0 AND expires_at <= ?1 ORDER BY expires_at, key
                     """)
             case .provider:
                 try connection.statement(
                     """
-                    SELECT key, peer, length(key) + length(id) + length(addresses)
+                    SELECT key, peer, id, addresses, received_at, expires_at, is_own, seal
                     FROM provider INDEXED BY provider_by_expiry
-                    WHERE is_own = 0 AND expires_at <= ?1 ORDER BY expires_at, key, peer LIMIT ?2
+                    WHERE is_own = 0 AND expires_at <= ?1 ORDER BY expires_at, key, peer
                     """)
             }
-        soonest.bind(1, end.milliseconds).bind(2, Int64(limit))
+        soonest.bind(1, end.milliseconds)
         var left = try reader.holdings()[kind, isOwn: false]
         var change = Change()
         var rows: [(key: [UInt8], peer: [UInt8])] = []
-        while isTooMuch(left), try soonest.step() {
-            rows.append((soonest.array(0), soonest.array(1)))
-            let row = Holdings.Amount.row(soonest.int64(2), hasCome: false)
+        while rows.count < limit, isTooMuch(left), try soonest.step() {
+            switch kind {
+            case .value where soonest.isSound(.value): rows.append((soonest.array(1), []))
+            case .provider where soonest.isSound(.provider): rows.append((soonest.array(0), soonest.array(1)))
+            default: continue
+            }
+            let row = Holdings.Amount.row(Self.size(soonest, kind), hasCome: false)
             change[kind, isOwn: false] += row
             left += row
         }
@@ -92,47 +106,34 @@ extension RecordWriter {
     }
 
     /// Has what is stamped further ahead than anything may live expire as if it had come at `now`: the clock had been wrong.
+    /// Damaged rows stay as they are: it may have been anything.
     ///
     /// - Returns: how many rows were stamped anew.
     func restampAhead(_ kind: Holdings.Kind, at now: Instant, limit: Int) throws -> Int {
-        let ahead =
-            switch kind {
-            case .value:
-                try connection.statement(
-                    """
-                    SELECT key, x'', received_at, expires_at FROM value INDEXED BY value_by_expiry
-                    WHERE is_own = 0 AND expires_at > ?1 ORDER BY expires_at DESC LIMIT ?2
-                    """)
-            case .provider:
-                try connection.statement(
-                    """
-                    SELECT key, peer, received_at, expires_at FROM provider INDEXED BY provider_by_expiry
-                    WHERE is_own = 0 AND expires_at > ?1 ORDER BY expires_at DESC LIMIT ?2
-                    """)
+        let end = Lifetime.end(from: now)
+        switch kind {
+        case .value:
+            let ahead = try reader.values(expiringAfter: end, limit: limit)
+            for number in ahead {
+                guard let value = try reader.value(numbered: number) else { continue }
+                try write(value.restamped(at: now), number: number)
             }
-        ahead.bind(1, Lifetime.end(from: now).milliseconds).bind(2, Int64(limit))
-        var rows: [(key: [UInt8], peer: [UInt8], expires: Instant)] = []
-        while try ahead.step() {
-            let received = Instant(milliseconds: ahead.int64(2))
-            let lifetime = Instant(milliseconds: ahead.int64(3)).millisecondsSince(received)
-            let kept = min(max(0, lifetime), Lifetime.maximumMilliseconds)
-            rows.append((ahead.array(0), ahead.array(1), now.advanced(byMilliseconds: kept)))
+            return ahead.count
+        case .provider:
+            let ahead = try reader.providers(expiringAfter: end, limit: limit)
+            for provider in ahead { try write(provider.restamped(at: now)) }
+            return ahead.count
         }
-        ahead.reset()
-        for row in rows {
-            let update =
-                switch kind {
-                case .value:
-                    try connection.statement(
-                        "UPDATE value SET received_at = ?1, expires_at = ?2 WHERE key = ?3")
-                case .provider:
-                    try connection.statement(
-                        "UPDATE provider SET received_at = ?1, expires_at = ?2 WHERE key = ?3 AND peer = ?4")
-                }
-            update.bind(1, now.milliseconds).bind(2, row.expires.milliseconds).bind(3, row.key)
-            if kind == .provider { update.bind(4, row.peer) }
-            try update.run()
-        }
-        return rows.count
+    }
+}
+
+extension Expiring {
+    /// The same, as if it had come at `now`: for as long as it was to live, or as anything may.
+    fileprivate func restamped(at now: Instant) -> Self {
+        var row = self
+        let lifetime = expiresAt.millisecondsSince(receivedAt)
+        row.receivedAt = now
+        row.expiresAt = now.advanced(byMilliseconds: min(max(0, lifetime), Lifetime.maximumMilliseconds))
+        return row
     }
 }

@@ -20,15 +20,20 @@ extension RecordWriter {
 
     private func writeValue(_ key: [UInt8], _ events: [StoreEvent], _ change: inout Change) throws {
         guard events.contains(where: \.isOfValue) else { return }
-        let query = try connection.statement("SELECT is_own, length(key) + length(bytes) FROM value WHERE key = ?1")
+        let query = try connection.statement(
+            "SELECT number, key, received_at, expires_at, is_own, bytes, seal FROM value WHERE key = ?1")
         let hasRow = try query.bind(1, key).step()
-        let (isOwn, bytes) = (hasRow && query.int64(0) != 0, hasRow ? query.int64(1) : 0)
+        let isSound = !hasRow || query.isSound(.value)
+        let (isOwn, bytes) = (hasRow && query.int64(4) != 0, Int64(key.count + query.bytes(5).count))
+        let number = query.int64(0)
         query.reset()
-        guard let next = events.valueChange(isOwn: isOwn) else { return }
+        guard isSound, let next = events.valueChange(isOwn: isOwn) else { return }
         if hasRow { change[.value, isOwn: isOwn] += .row(bytes, hasCome: false) }
         switch next {
         case .put(let value):
-            try write(value)
+            try write(
+                value,
+                number: hasRow ? number : connection.nextNumber(after: "SELECT ifnull(max(number), 0) FROM value"))
             change[.value, isOwn: value.isOwn] += .row(Int64(value.key.count + value.value.count), hasCome: true)
         case .remove:
             guard hasRow else { return }
@@ -36,25 +41,29 @@ extension RecordWriter {
         }
     }
 
-    private func write(_ value: StoredValue) throws {
+    /// - Parameter number: of the row that it has, or gets.
+    func write(_ value: StoredValue, number: Int64) throws {
         let upsert = try connection.statement(
             """
-            INSERT INTO value (key, received_at, expires_at, is_own, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (key) DO UPDATE SET received_at = ?2, expires_at = ?3, is_own = ?4, bytes = ?5
-            """)
-        upsert.bind(1, value.key).bind(2, value.receivedAt.milliseconds).bind(3, value.expiresAt.milliseconds)
-            .bind(4, value.isOwn ? 1 : 0)
-        try value.value.withUnsafeBytes { try upsert.bind(5, borrowing: $0).run() }
+            INSERT INTO value (number, key, received_at, expires_at, is_own, bytes, seal)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            ON CONFLICT (key) DO UPDATE SET received_at = ?3, expires_at = ?4, is_own = ?5, bytes = ?6, seal = ?7
+            """, sealing: .value)
+        upsert.bind(1, number).bind(2, value.key).bind(3, value.receivedAt.milliseconds)
+            .bind(4, value.expiresAt.milliseconds).bind(5, value.isOwn ? 1 : 0)
+        try value.value.withUnsafeBytes { try upsert.bind(6, borrowing: $0).run() }
     }
 
     private func writeProviders(
         _ key: [UInt8], _ events: [StoreEvent], _ limits: HoldingLimits, _ change: inout Change
     ) throws {
         guard events.contains(where: { !$0.isOfValue }) else { return }
-        let changes = try events.providerChanges { try size(key, $0)?.isOwn ?? false }
+        let changes = try events.providerChanges { try stored(key, $0)?.isOwn ?? false }
         var cameOrWent: Int64 = 0
         for (peer, next) in changes.sorted(by: { $0.key < $1.key }) {
-            let stored = try size(key, peer)
+            let stored = try stored(key, peer)
+            // As it is: what does not match its seal is taken for nothing, and nothing takes its place.
+            if stored?.isSound == false { continue }
             if let stored { change[.provider, isOwn: stored.isOwn] += .row(stored.bytes, hasCome: false) }
             switch next {
             case .put(let provider):
@@ -70,28 +79,32 @@ extension RecordWriter {
         if cameOrWent > 0 { try capProviders(of: key, limits, &change) }
     }
 
-    private func size(_ key: [UInt8], _ peer: Key) throws -> (isOwn: Bool, bytes: Int64)? {
+    private func stored(_ key: [UInt8], _ peer: Key) throws -> (isSound: Bool, isOwn: Bool, bytes: Int64)? {
         let query = try connection.statement(
             """
-            SELECT is_own, length(key) + length(id) + length(addresses) FROM provider WHERE key = ?1 AND peer = ?2
+            SELECT key, peer, id, addresses, received_at, expires_at, is_own, seal FROM provider
+            WHERE key = ?1 AND peer = ?2
             """)
         defer { query.reset() }
         guard try query.bind(1, key).bind(2, peer, width: width).step() else { return nil }
-        return (query.int64(0) != 0, query.int64(1))
+        let bytes = key.count + query.bytes(2).count + query.bytes(3).count
+        return (query.isSound(.provider), query.int64(6) != 0, Int64(bytes))
     }
 
     /// - Returns: the bytes that it counts for.
-    private func write(_ provider: StoredProvider) throws -> Int64 {
+    @discardableResult
+    func write(_ provider: StoredProvider) throws -> Int64 {
         let received = provider.receivedAt
         let records = provider.addresses.map { AddressRecord(address: $0, firstSeen: received, lastSeen: received) }
         let base = AddressCodec.Base(firstSeen: received, lastSeen: received)
         let addresses = AddressCodec.encode(records, base: base) { _ in 0 }
         try connection.statement(
             """
-            INSERT INTO provider (key, peer, id, addresses, received_at, expires_at, is_own)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-            ON CONFLICT (key, peer) DO UPDATE SET id = ?3, addresses = ?4, received_at = ?5, expires_at = ?6, is_own = ?7
-            """
+            INSERT INTO provider (key, peer, id, addresses, received_at, expires_at, is_own, seal)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            ON CONFLICT (key, peer) DO UPDATE SET
+                id = ?3, addresses = ?4, received_at = ?5, expires_at = ?6, is_own = ?7, seal = ?8
+            """, sealing: .provider
         )
         .bind(1, provider.key).bind(2, provider.peer.key, width: width).bind(3, provider.peer.id.bytes)
         .bind(4, addresses).bind(5, received.milliseconds).bind(6, provider.expiresAt.milliseconds)

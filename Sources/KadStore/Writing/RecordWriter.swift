@@ -60,18 +60,18 @@ final class RecordWriter {
                 try connection.statement(
                     """
                     INSERT INTO peer (key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us,
-                                      rtt_var_us, successes, days_seen, agent, protocols, source)
-                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-                    """)
+                                      rtt_var_us, successes, days_seen, agent, protocols, source, seal)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+                    """, sealing: .peer)
             } else {
                 try connection.statement(
                     """
                     UPDATE peer SET
                         addresses = ?3, first_seen = ?4, last_seen = ?5, last_ok = ?6, not_before = ?7, wait_ms = ?8,
                         rtt_us = ?9, rtt_var_us = ?10, successes = ?11, days_seen = ?12, agent = ?13,
-                        protocols = ?14, source = ?15
+                        protocols = ?14, source = ?15, seal = ?16
                     WHERE key = ?1 AND id = ?2
-                    """)
+                    """, sealing: .peer)
             }
         let source = try record.source.map { try strings.intern(.source, $0) }
         let base = AddressCodec.Base(
@@ -95,7 +95,9 @@ final class RecordWriter {
 
     private func insert(_ failure: FailureRecord, of key: Key) throws {
         try connection.statement(
-            "INSERT INTO failure (key, address, class, count, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            """
+            INSERT INTO failure (key, address, class, count, first_at, last_at, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            """, sealing: .failure
         )
         .bind(1, key, width: width).bind(2, failure.address?.bytes ?? [])
         .bind(3, Int64(failure.failureClass.rawValue)).bind(4, Int64(failure.count))
@@ -106,9 +108,9 @@ final class RecordWriter {
         try connection.statement(
             """
             INSERT OR REPLACE INTO backoff (key, streak_milli, streak_at, class, outcomes, outcome_count, breaker,
-                                            openings, opened_at, trials)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-            """
+                                            openings, opened_at, trials, seal)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            """, sealing: .backoff
         )
         .bind(1, key, width: width).bind(2, backoff.streakMilli).bind(3, backoff.streakAt.milliseconds)
         .bind(4, Int64(backoff.lastClass.rawValue)).bind(5, Int64(backoff.outcomes))
@@ -120,11 +122,12 @@ final class RecordWriter {
 
 extension RecordWriter {
     func write(_ tombstone: Tombstone) throws {
+        guard try !reader.isTombstoneDamaged(tombstone.key) else { return }
         try connection.statement(
             """
-            INSERT OR REPLACE INTO tombstone (key, dropped_at, streak_milli, not_before, wait_ms, class)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-            """
+            INSERT OR REPLACE INTO tombstone (key, dropped_at, streak_milli, not_before, wait_ms, class, seal)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            """, sealing: .tombstone
         )
         .bind(1, tombstone.key, width: width).bind(2, tombstone.droppedAt.milliseconds)
         .bind(3, tombstone.streakMilli).bind(4, tombstone.notBefore?.milliseconds)
@@ -163,9 +166,9 @@ extension RecordWriter {
         }
         try connection.statement(
             """
-            INSERT OR REPLACE INTO candidate (address, first_seen, last_seen, last_tried, tries, source)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-            """
+            INSERT OR REPLACE INTO candidate (address, first_seen, last_seen, last_tried, tries, source, seal)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            """, sealing: .candidate
         )
         .bind(1, address.bytes).bind(2, candidate.firstSeen.milliseconds).bind(3, candidate.lastSeen.milliseconds)
         .bind(4, candidate.lastTried?.milliseconds).bind(5, Int64(candidate.tries))
@@ -179,9 +182,9 @@ extension RecordWriter {
             .bind(1, identity).bind(2, Int64(bucket.index)).run()
         try connection.statement(
             """
-            INSERT INTO bucket (identity, prefix, refreshed_at)
-            SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM identity WHERE number = ?1)
-            """
+            INSERT INTO bucket (identity, prefix, refreshed_at, seal)
+            SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM identity WHERE number = ?1)
+            """, sealing: .bucket
         )
         .bind(1, identity).bind(2, Int64(bucket.index)).bind(3, bucket.refreshedAt?.milliseconds).run()
         guard connection.changes > 0 else { return }
@@ -194,10 +197,10 @@ extension RecordWriter {
                 try connection.statement(
                     """
                     INSERT INTO member (identity, prefix, role, position, key, network_group, first_seen, last_seen,
-                                        last_ok, verified, failures)
-                    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+                                        last_ok, verified, failures, seal)
+                    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
                     WHERE EXISTS (SELECT 1 FROM peer WHERE key = ?5)
-                    """
+                    """, sealing: .member
                 )
                 .bind(1, identity).bind(2, Int64(bucket.index)).bind(3, role).bind(4, position)
                 .bind(5, contact.key, width: width).bind(6, contact.networkGroup?.bytes)
@@ -212,7 +215,8 @@ extension RecordWriter {
     /// Inserts an identity with a number of its own.
     func insert(_ identity: Identity) throws {
         try connection.statement(
-            "INSERT INTO identity (number, id, key, label, created_at) VALUES (?1, ?2, ?3, ?4, ?5)"
+            "INSERT INTO identity (number, id, key, label, created_at, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            sealing: .identity
         )
         .bind(1, identity.number).bind(2, identity.peer.id.bytes).bind(3, identity.peer.key, width: width)
         .bind(4, identity.label).bind(5, identity.createdAt.milliseconds).run()

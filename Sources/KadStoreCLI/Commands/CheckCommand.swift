@@ -15,7 +15,7 @@ struct CheckCommand: AsyncParsableCommand {
               kadstore check --full --json
 
             JSON: {version, path: text, isSound, isFull, problemCount, problems: [{place: text, key: text or null, text: \
-            text}] (the first 100), peersChecked, contactsChecked, sqliteVersion: text, isAffectedByWALReset}
+            text}] (the first 100), peersChecked, contactsChecked, damagedRows, unsealedRows, sqliteVersion: text, isAffectedByWALReset}
             """)
 
     @Flag(help: "Also derive every key from its id again, and compare indexes with their tables.")
@@ -56,6 +56,11 @@ struct CheckCommand: AsyncParsableCommand {
                 "\(terminal.count(report.peersChecked, "peer")), \(terminal.count(report.contactsChecked, "contact"))"
             Messages.line("\(terminal.paint("Sound", .green)): \(checked) checked\(report.isFull ? " in full" : "").")
         }
+        if report.unsealedRows > 0 {
+            Messages.note(
+                "\(terminal.count(report.unsealedRows, "row")) without a seal, written by an older kadstore or by hand: "
+                    + "damage to them may go unnoticed. 'kadstore vacuum' seals them.")
+        }
         Messages.note("SQLite \(report.sqliteVersion)" + Self.advice(report))
     }
 
@@ -79,6 +84,7 @@ struct CheckCommand: AsyncParsableCommand {
                     ])
                 }),
             "peersChecked": .int(report.peersChecked), "contactsChecked": .int(report.contactsChecked),
+            "damagedRows": .int(report.damagedRows), "unsealedRows": .int(report.unsealedRows),
             "sqliteVersion": .string(report.sqliteVersion), "isAffectedByWALReset": .bool(report.isAffectedByWALReset),
         ])
     }

@@ -9,12 +9,12 @@ struct VacuumCommand: AsyncParsableCommand {
             Works while a node writes: its writes wait in its queue, readers go on. It takes room twice, in the \
             system's folder for temporary files and in the log. When somebody reads from the log it cannot be emptied, \
             and the file keeps its size until it is: the exit status is then 3, and 'kadstore checkpoint' does the \
-            rest. Interrupted or without room, the file is as it was.
+            rest. Rows without a seal, written by an older kadstore or by hand, get one. Interrupted or without room, the file is as it was.
 
             EXAMPLES:
               kadstore vacuum
 
-            JSON: {version, path: text, fileBytesBefore, logBytesBefore, fileBytes, logBytes, isLogEmpty}
+            JSON: {version, path: text, fileBytesBefore, logBytesBefore, fileBytes, logBytes, sealedRows, isLogEmpty}
             """)
 
     @OptionGroup var output: OutputOptions
@@ -30,7 +30,7 @@ struct VacuumCommand: AsyncParsableCommand {
                     "version": JSON.formatVersion, "path": .string(database.path),
                     "fileBytesBefore": .int(report.fileBytesBefore), "logBytesBefore": .int(report.logBytesBefore),
                     "fileBytes": .int(report.fileBytes), "logBytes": .int(report.logBytes),
-                    "isLogEmpty": .bool(report.isLogEmpty),
+                    "sealedRows": .int(report.sealedRows), "isLogEmpty": .bool(report.isLogEmpty),
                 ]).text)
             try output.flush()
         } else {
@@ -41,7 +41,8 @@ struct VacuumCommand: AsyncParsableCommand {
             Messages.line(
                 "Rebuilt \(terminal.safe(database.path)): "
                     + "\(size(report.fileBytesBefore, report.logBytesBefore)) before, "
-                    + "\(size(report.fileBytes, report.logBytes)) now.")
+                    + "\(size(report.fileBytes, report.logBytes)) now."
+                    + (report.sealedRows == 0 ? "" : " \(terminal.count(report.sealedRows, "row")) sealed."))
         }
         if !report.isLogEmpty { throw CommandError.logNotEmptied }
     }

@@ -23,6 +23,10 @@ public struct CheckReport: Hashable, Sendable {
     public internal(set) var problemCount = 0
     public internal(set) var peersChecked = 0
     public internal(set) var contactsChecked = 0
+    /// Rows that do not match their seals; each is a problem.
+    public internal(set) var damagedRows = 0
+    /// Rows without a seal, written by an older version or by hand: no problem, but damage to them may go unnoticed.
+    public internal(set) var unsealedRows = 0
     /// Whether keys were derived from their ids again, and indexes compared with their tables.
     public let isFull: Bool
     /// The SQLite library that this process runs on.

@@ -10,7 +10,7 @@ extension Checker {
         let query = try connection.statement(
             """
             SELECT key, id, addresses, first_seen, last_seen, last_ok, not_before, wait_ms, rtt_us, rtt_var_us,
-                   successes, days_seen, agent, protocols, source
+                   successes, days_seen, agent, protocols, source, seal
             FROM peer WHERE key > ?1 ORDER BY key LIMIT ?2
             """)
         defer { query.reset() }
@@ -19,10 +19,16 @@ extension Checker {
         while try query.step() {
             rows += 1
             report.peersChecked += 1
+            checkSeal(of: .peer, query)
             // The bytes as they are: a key of another width, cut to ours, could lead back to the same page.
-            last = query.array(0)
-            guard last.count == reader.width, let key = Key(bytes: last) else {
-                report.note("peer", "a key of \(last.count) bytes, not \(reader.width)")
+            let bytes = query.array(0)
+            guard last.lexicographicallyPrecedes(bytes) else {
+                report.note("peer", "its keys are not in order: the check ends here")
+                return false
+            }
+            last = bytes
+            guard bytes.count == reader.width, let key = Key(bytes: bytes) else {
+                report.note("peer", "a key of \(bytes.count) bytes, not \(reader.width)")
                 continue
             }
             try checkPeer(key, query)

@@ -27,6 +27,7 @@ struct Checker {
                 progress?(checker.report.peersChecked)
                 try cancellation.check(done: checker.report.peersChecked)
             }
+            try checker.checkSeals()
             try checker.checkReferences()
             try checker.checkOthers()
             try checker.checkTables()
