@@ -21,11 +21,13 @@ struct SalvageTests {
     @Test("of a sound store says so, and changes nothing")
     func sound() async throws {
         try await withTrial { trial in
-            let before = try FileManager.default.contentsOfDirectory(atPath: trial.folder)
+            let before = try Data(contentsOf: URL(fileURLWithPath: trial.oracle.path))
             let report = try await Store.salvage(trial.oracle.path)
             #expect(report.outcome == .sound && report.kept.isEmpty && report.problem == nil)
             #expect(report.peers == trial.oracle.rows["peer"]?.count)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: trial.folder).sorted() == before.sorted())
+            #expect(try Data(contentsOf: URL(fileURLWithPath: trial.oracle.path)) == before)
+            let files = try FileManager.default.contentsOfDirectory(atPath: trial.folder)
+            #expect(!files.contains { $0.contains("corrupt") || $0.hasPrefix(".") })
         }
     }
 

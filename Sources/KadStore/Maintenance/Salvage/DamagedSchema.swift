@@ -11,7 +11,7 @@ struct DamagedSchema {
         columns: ["type", "name", "tbl_name", "rootpage", "sql"].map {
             TableLayout.Column(
                 name: $0, kind: $0 == "rootpage" ? .integer : .text, isNullable: $0 == "sql", fallback: .null)
-        }, order: Array(0..<5), hasRowid: true, rowidColumn: nil, sql: "")
+        }, order: Array(0..<5), hasRowid: true, rowidColumn: nil, sql: "", seal: nil)
 
     private struct Entry {
         let name: String
@@ -43,7 +43,9 @@ struct DamagedSchema {
         guard roots.count < layout.tables.count else { return }
         // Pages of sqlite_schema that nothing leads to any more, by what stands in them.
         entries = []
-        walk.eachOrphan { walk, _, page in
+        // On a copy: what other rows overflow to is theirs still.
+        var copy = walk
+        copy.eachOrphan { walk, _, page in
             guard page.kind == .leafTable else { return }
             entries += Self.entries(&walk, page)
         }

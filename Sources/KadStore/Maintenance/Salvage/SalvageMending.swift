@@ -29,6 +29,8 @@ struct SalvageMending {
             try mendCrawls()
             try mendHistory()
             try recount()
+            // What was just written by SQL, and what is older than seals.
+            _ = try connection.sealUnsealed()
         }
     }
 

@@ -29,8 +29,9 @@ struct SalvageReading {
         found = findNetwork()
         judge = RowJudge(network: found?.network)
         let path = pages.file.path
-        if !schema.isOurs, found == nil {
-            if pages.header.isDatabase, pages.header.applicationID != Migrator.applicationID {
+        let isNamedOurs = pages.header.isDatabase && pages.header.applicationID == Migrator.applicationID
+        if !schema.isOurs, found == nil, !isNamedOurs {
+            if pages.header.isDatabase {
                 throw StoreError.notAStore(path: path, reason: "it is an SQLite database of another program")
             }
             guard samplePeers(1).first != nil else {
@@ -269,7 +270,6 @@ struct SalvageReading {
         report.damagedPages = walk.damaged
         report.orphanPages = orphanPages
         report.isFreeListIntact = walk.isFreeListIntact
-        report.log = walk.pages.log.state
         report.expectedPeers = tally
         report.peers = mending.peers
         var counts = counts

@@ -26,6 +26,8 @@ struct TableLayout {
     let rowidColumn: Int?
     /// As sqlite_schema has it; empty for what SQLite makes by itself.
     let sql: String
+    /// What its rows are sealed as, if they are.
+    let seal: SealedTable?
 
     var isTable: Bool { !columns.isEmpty }
     var usesIndexPages: Bool { !isTable || !hasRowid }
@@ -94,7 +96,7 @@ struct SchemaLayout {
         _ name: String, isTable: Bool, sql: String, _ model: Connection
     ) throws -> TableLayout {
         guard isTable else {
-            return TableLayout(name: name, columns: [], order: [], hasRowid: false, rowidColumn: nil, sql: sql)
+            return TableLayout(name: name, columns: [], order: [], hasRowid: false, rowidColumn: nil, sql: sql, seal: nil)
         }
         // Names of ours: no quoting.
         let list = try model.prepare("SELECT wr FROM pragma_table_list('\(name)')")
@@ -117,6 +119,6 @@ struct SchemaLayout {
         let isAlias = hasRowid && key.count == 1 && columns[key[0].place].kind == .integer
         return TableLayout(
             name: name, columns: columns, order: order, hasRowid: hasRowid,
-            rowidColumn: isAlias ? key[0].place : nil, sql: sql)
+            rowidColumn: isAlias ? key[0].place : nil, sql: sql, seal: SealedTable.allCases.first { $0.name == name })
     }
 }
