@@ -20,7 +20,8 @@ enum SalvageView {
             Messages.note(
                 "\(terminal.count(report.fromOrphans, "row")) stood in \(terminal.count(report.orphanPages, "page")) that no "
                     + "table led to."
-                    + (report.isFreeListIntact ? "" : " Some may have been deleted before: the list of free pages is damaged."))
+                    + (report.isFreeListIntact
+                        ? "" : " Some may have been deleted before: the list of free pages is damaged."))
         }
         if report.isNetworkInferred, let network = report.network, let scope = report.scope {
             Messages.note(

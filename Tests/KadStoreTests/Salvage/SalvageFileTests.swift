@@ -144,7 +144,8 @@ struct SalvageFileTests {
                 for number in 0..<300 {
                     let id =
                         network == .libp2p
-                        ? try #require(SalvageOracle.id(number)) : try #require(PeerID(Array(SalvageOracle.id(number)!.bytes.suffix(20))))
+                        ? try #require(SalvageOracle.id(number))
+                        : try #require(PeerID(Array(SalvageOracle.id(number)!.bytes.suffix(20))))
                     try store.record(
                         .heard(try store.peer(id), addresses: [.test(number)], source: "s", at: .seconds(0)))
                 }
@@ -168,7 +169,7 @@ struct SalvageFileTests {
             if network == .mainline { options.network = .mainline }
             let report = try await Store.salvage(path, options)
             #expect(report.isNetworkInferred && report.isSaltNew && report.network == network)
-            #expect(report.scope == .private && report.peers == 300, "\(report)")
+            #expect(report.scope == .private && report.peers == 300, "\(report.tables)")
         }
     }
 }

@@ -66,7 +66,7 @@ struct SalvageOracle {
     }
 
     static func id(_ number: Int) -> PeerID? {
-        let bytes = (0..<32).map { UInt8(truncatingIfNeeded: number &* 2_654_435_761 &>> ($0 % 24)) }
+        let bytes = (0..<32).map { UInt8(truncatingIfNeeded: ((number + 1) &* 2_654_435_761) &>> ($0 % 24)) }
         return PeerID([0x00, 0x24, 0x08, 0x01, 0x12, 0x20] + bytes)
     }
 
@@ -97,7 +97,10 @@ struct SalvageOracle {
             if number % 40 == 0 {
                 try store.record(.held(OutageGuard.Held(key: peer.key, group: nil, failureClass: .timeout, at: at)))
                 try store.record(.lookedUp(LookupSummary(finishedAt: at, reason: .complete, queries: number)))
-                try store.record(.online(from: at.advanced(byMilliseconds: Int64(number) * 3_600_000), to: at.advanced(byMilliseconds: Int64(number) * 3_600_000 + 60_000)))
+                try store.record(
+                    .online(
+                        from: at.advanced(byMilliseconds: Int64(number) * 3_600_000),
+                        to: at.advanced(byMilliseconds: Int64(number) * 3_600_000 + 60_000)))
             }
         }
         try await store.flush()
@@ -121,7 +124,8 @@ struct SalvageOracle {
                     .valueStored(
                         StoredValue(
                             key: key, value: Array(repeating: UInt8(truncatingIfNeeded: number), count: 900),
-                            receivedAt: at, expiresAt: at.advanced(byMilliseconds: 86_400_000), isOwn: number % 20 == 0)))
+                            receivedAt: at, expiresAt: at.advanced(byMilliseconds: 86_400_000), isOwn: number % 20 == 0)
+                    ))
                 try store.record(
                     .providerStored(
                         StoredProvider(

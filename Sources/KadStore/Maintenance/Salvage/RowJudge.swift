@@ -20,7 +20,8 @@ struct RowJudge {
     /// The tables whose rows are taken over. What the others hold is counted or made anew.
     static let tables: Set<String> = [
         "network", "clock", "agent", "protocol_set", "source", "peer", "failure", "backoff", "candidate", "tombstone",
-        "identity", "bucket", "member", "held", "witness", "canary", "session", "lookup_summary", "lookup_total", "value",
+        "identity", "bucket", "member", "held", "witness", "canary", "session", "lookup_summary", "lookup_total",
+        "value",
         "provider", "crawl", "crawl_total", "visit",
     ]
 
@@ -32,7 +33,8 @@ struct RowJudge {
         switch RowSeal.verdict(row, in: table) {
         case .broken: return .seal
         case .sound: break
-        case .unsealed: if isOrphan, let column = Self.instantColumn(table.name), !Self.isInstant(row, column) { return .shape }
+        case .unsealed:
+            if isOrphan, let column = Self.instantColumn(table.name), !Self.isInstant(row, column) { return .shape }
         }
         return isPlausible(row, in: table.name) ? nil : .implausible
     }
@@ -66,7 +68,8 @@ struct RowJudge {
         case "tombstone":
             let isWaiting = row[3] != .null
             let wait = row[4].integer
-            return isKey(row[0]) && (!isWaiting || wait != nil) && (wait ?? 0) >= 0 && (row.count < 6 || isClass(row[5]))
+            return isKey(row[0]) && (!isWaiting || wait != nil) && (wait ?? 0) >= 0
+                && (row.count < 6 || isClass(row[5]))
         case "value":
             return isContentKey(row[1]) && isWithin(row[4], 0...1)
                 && (row[5].blob?.count ?? .max) <= StoredValue.maximumValueBytes
@@ -85,7 +88,8 @@ struct RowJudge {
         case "member":
             isWithin(row[1], 0...255) && isWithin(row[2], 0...1) && isKey(row[4]) && isGroup(row[5])
                 && isWithin(row[9], 0...1) && isAtLeast(row[10], 0)
-        case "held": isKey(row[0]) && isGroup(row[1]) && isClass(row[2]) && isWithin(row[4], 0...1) && isAtLeast(row[5], 1)
+        case "held":
+            isKey(row[0]) && isGroup(row[1]) && isClass(row[2]) && isWithin(row[4], 0...1) && isAtLeast(row[5], 1)
         case "witness": isWithin(row[0], 0...1) && isGroup(row[1])
         case "canary": isWithin(row[0], 1...1)
         case "session": isOrdered(row[0], row[1])

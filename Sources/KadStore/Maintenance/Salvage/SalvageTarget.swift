@@ -31,7 +31,8 @@ final class SalvageTarget {
         for table in layout.tables where RowJudge.tables.contains(table.name) {
             let columns = table.columns.map(\.name).joined(separator: ", ")
             let places = table.columns.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
-            try connection.execute("CREATE TABLE orphan.\(table.name) AS SELECT \(columns) FROM main.\(table.name) WHERE 0")
+            try connection.execute(
+                "CREATE TABLE orphan.\(table.name) AS SELECT \(columns) FROM main.\(table.name) WHERE 0")
             inserts[table.name] = (
                 try connection.prepare("INSERT OR IGNORE INTO main.\(table.name) (\(columns)) VALUES (\(places))"),
                 try connection.prepare("INSERT INTO orphan.\(table.name) (\(columns)) VALUES (\(places))")
@@ -69,7 +70,8 @@ final class SalvageTarget {
             let columns = table.columns.map(\.name).joined(separator: ", ")
             let order = Self.newest(table.name).map { " ORDER BY \($0) DESC" } ?? ""
             try connection.execute(
-                "INSERT OR IGNORE INTO main.\(table.name) (\(columns)) SELECT \(columns) FROM orphan.\(table.name)\(order)")
+                "INSERT OR IGNORE INTO main.\(table.name) (\(columns)) SELECT \(columns) FROM orphan.\(table.name)\(order)"
+            )
             settled[table.name] = (connection.changes, found - connection.changes)
         }
         return settled

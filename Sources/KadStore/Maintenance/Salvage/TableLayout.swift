@@ -96,7 +96,8 @@ struct SchemaLayout {
         _ name: String, isTable: Bool, sql: String, _ model: Connection
     ) throws -> TableLayout {
         guard isTable else {
-            return TableLayout(name: name, columns: [], order: [], hasRowid: false, rowidColumn: nil, sql: sql, seal: nil)
+            return TableLayout(
+                name: name, columns: [], order: [], hasRowid: false, rowidColumn: nil, sql: sql, seal: nil)
         }
         // Names of ours: no quoting.
         let list = try model.prepare("SELECT wr FROM pragma_table_list('\(name)')")

@@ -20,7 +20,9 @@ struct PageKeys {
 
     init(_ bytes: [UInt8], keyWidth: Int) {
         width = keyWidth
-        guard let page = TreePage(bytes), page.kind.isIndex, page.cellCount > 0, let first = row(page, 0) else { return }
+        guard let page = TreePage(bytes), page.kind.isIndex, page.cellCount > 0, let first = row(page, 0) else {
+            return
+        }
         table = first.table
         if page.kind.isLeaf {
             // Rows lie in the order of their keys, so the first and the last are the ends of all.
