@@ -20,4 +20,17 @@ static inline int kadstore_set_defensive(sqlite3 *database) {
     return code;
 }
 
+/* While this is on, a transaction takes the file for an empty one, whatever its first page says: what is damaged beyond
+   opening can be replaced. */
+static inline int kadstore_set_resetting(sqlite3 *database, int enabled) {
+    int now = 0;
+    return sqlite3_db_config(database, SQLITE_DBCONFIG_RESET_DATABASE, enabled, &now);
+}
+
+/* The file of the main database, as the VFS has it. */
+static inline sqlite3_file *kadstore_file(sqlite3 *database) {
+    sqlite3_file *file = 0;
+    return sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK ? file : 0;
+}
+
 #endif

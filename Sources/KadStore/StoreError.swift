@@ -108,7 +108,8 @@ extension StoreError: CustomStringConvertible {
         case .emptyDatabase(let path):
             "\(path): an empty database, not yet a store. Make it one with 'kadstore init --db \(path)' or by importing."
         case .corrupt(let path, let detail):
-            "\(path): the database is damaged (\(detail)). Make a copy, run 'kadstore check' on it, and restore a backup."
+            "\(path): the database is damaged (\(detail)). 'kadstore salvage --db \(path)' saves what can be read, and keeps "
+                + "the damaged file beside it; a backup is put in its place with 'kadstore restore --force'."
         case .locked(let path, let waited):
             "\(path): another process is writing (waited \(waited) ms). Try again when it is done."
         case .inUse(let path, let holders, let waited):

@@ -156,6 +156,8 @@ enum CommandError: Error, Hashable, Sendable {
     case damagedPeers(Int)
     /// Rows that are damaged were counted as far as they can be read.
     case damagedRows(Int)
+    /// Rows of a damaged store could not be saved.
+    case rowsLost(Int)
     /// No record of any file was imported; what is wrong has been printed.
     case nothingImported(ExitStatus)
     /// The network has nothing of what was asked for.
@@ -185,7 +187,7 @@ enum CommandError: Error, Hashable, Sendable {
         case .interrupted, .partlyImported, .partlyConverted, .damagedPeers, .damagedRows, .logNotEmptied,
             .copiedWithProblems:
             .partlyDone
-        case .outOfTime, .partlyDone: .partlyDone
+        case .outOfTime, .partlyDone, .rowsLost: .partlyDone
         case .cannotListen: .cannotCreate
         case .keyInUse: .tryAgain
         case .partlyCompared: .badData
@@ -221,6 +223,8 @@ extension CommandError: CustomStringConvertible {
         case .damagedRows(let count):
             "\(count == 1 ? "1 row" : "\(count) rows") of the store cannot be read in full and were counted as far as they "
                 + "can. 'kadstore check' names them."
+        case .rowsLost(0): "some pages could not be read; no row is known to be lost."
+        case .rowsLost(let count): count == 1 ? "1 row could not be saved." : "\(count) rows could not be saved."
         case .nothingImported: "nothing was taken."
         case .partlyConverted: "not everything was converted."
         case .partlyCompared: "not everything was compared."

@@ -75,8 +75,8 @@ struct KadStoreCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Database",
                 subcommands: [
-                    InitCommand.self, CheckCommand.self, BackupCommand.self, RestoreCommand.self, MigrateCommand.self,
-                    PruneCommand.self, VacuumCommand.self, CheckpointCommand.self,
+                    InitCommand.self, CheckCommand.self, BackupCommand.self, RestoreCommand.self, SalvageCommand.self,
+                    MigrateCommand.self, PruneCommand.self, VacuumCommand.self, CheckpointCommand.self,
                 ]),
         ])
 

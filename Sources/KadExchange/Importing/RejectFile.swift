@@ -1,3 +1,4 @@
+import KadStore
 import Kademlia
 import Synchronization
 
@@ -34,11 +35,34 @@ public final class RejectFile: Sendable {
 
     /// Adds a record of the file `name`: for ``ImportOptions/onRejection``. A failure shows at ``commit()``.
     public func append(_ rejection: Rejection, of name: String) {
+        append { Self.append(rejection, of: name, to: &$0) }
+    }
+
+    /// Adds a row of the damaged store `name`: for ``SalvageOptions/onLost``. A failure shows at ``commit()``.
+    ///
+    ///     {"file":…,"page":…,"cell":…,"table":…,"reason":…,"hex":…}
+    public func append(_ row: LostRow, of name: String) {
+        append { output in
+            var line = NativeLine()
+            line.object { line in
+                line.member("file", name)
+                line.member("page", row.page)
+                line.member("cell", row.cell)
+                line.member("table", row.table)
+                line.member("reason", row.reason.rawValue)
+                line.member("hex", Hex.encode(row.bytes))
+            }
+            output.append(contentsOf: line.bytes)
+            output.append(UInt8(ascii: "\n"))
+        }
+    }
+
+    private func append(_ line: (inout [UInt8]) -> Void) {
         state.withLock { state in
             guard state.failure == nil else { return }
             let sink = state.output.value.file.sink
             do throws(ExchangeError) {
-                Self.append(rejection, of: name, to: &sink.buffer)
+                line(&sink.buffer)
                 try sink.flushIfFull()
             } catch {
                 state.failure = error

@@ -24,6 +24,14 @@ struct TemporaryStore: ~Copyable {
         close(descriptor)
     }
 
+    /// A database of which nothing is to stay, in the folder for temporary files.
+    static func elsewhere() throws(StoreError) -> TemporaryStore {
+        let (descriptor, place) = try TemporaryFile.create(named: "kadstore")
+        close(descriptor)
+        defer { unlink(place) }
+        return try TemporaryStore(beside: place)
+    }
+
     deinit {
         unlink(path)
         for companion in DatabaseFiles.companions { unlink(path + companion) }

@@ -64,7 +64,14 @@ enum StoreCopy {
     static func verify(
         _ path: String, as name: String, _ cancellation: Cancellation, progress: Progress?
     ) throws -> (version: Int, header: FileHeader?, counts: TableCounts) {
-        let connection = try Connection(path: path, access: .readWrite)
+        try verify(Connection(path: path, access: .readWrite), as: name, cancellation, progress: progress)
+    }
+
+    /// The same, of what a connection sees.
+    @discardableResult
+    static func verify(
+        _ connection: Connection, as name: String, _ cancellation: Cancellation, progress: Progress?
+    ) throws -> (version: Int, header: FileHeader?, counts: TableCounts) {
         let migrator = Migrator(connection: connection, path: name)
         guard case .store(let version) = try migrator.inspect() else { throw StoreError.emptyDatabase(path: name) }
         try migrator.verify(through: version)

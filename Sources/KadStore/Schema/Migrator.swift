@@ -92,6 +92,11 @@ struct Migrator {
         }
     }
 
+    /// Makes an empty file a store of a schema version, in the transaction that is open; without a network.
+    func create(through version: Int, now: Instant) throws {
+        for migration in Migration.all where migration.version <= version { try apply(migration, at: now) }
+    }
+
     private func apply(_ migration: Migration, at now: Instant) throws {
         try connection.execute(String(decoding: migration.sql, as: UTF8.self))
         try connection.statement("INSERT INTO migration (version, name, sha256, applied_at) VALUES (?1, ?2, ?3, ?4)")

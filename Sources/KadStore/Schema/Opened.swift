@@ -54,7 +54,7 @@ struct Opened: Sendable {
     }
 
     /// 32 secret bytes of the system's generator.
-    private static func salt() -> [UInt8] {
+    static func salt() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
@@ -172,6 +172,10 @@ struct Opened: Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw .notAStore(path: path, reason: "it is not a regular file")
+        }
+        // SQLite would take it for a new database, and delete the log with all that is in it.
+        guard status.st_size > 0 || fileSize(DatabaseFiles.log(of: path)) == 0 else {
+            throw .corrupt(path: path, detail: "the file is empty, and its log is not")
         }
     }
 }

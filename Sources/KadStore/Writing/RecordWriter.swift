@@ -49,6 +49,9 @@ final class RecordWriter {
         }
     }
 
+    /// Writes the row of a peer that is there anew, where what it refers to has changed.
+    func rewrite(_ record: PeerRecord) throws { try writePeer(record, isNew: false) }
+
     /// Inserts or updates the row of table peer. Not INSERT OR REPLACE: that would delete first, and take the rows
     /// that refer to it along.
     private func writePeer(_ record: PeerRecord, isNew: Bool) throws {

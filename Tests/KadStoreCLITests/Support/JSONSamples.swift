@@ -105,6 +105,10 @@ enum JSONSamples {
             Run("--expired"), Run("--db", "damaged.db", "--standing", "failing"),
         ],
         "restore": [Run("--force", "empty.db"), Run("--db", "new.db", "old.db")],
+        "salvage": [
+            Run(), Run("--db", "damaged.db", "--output", "saved.db", status: [3]),
+            Run("--db", "damaged.db", "--dry-run", status: [3]),
+        ],
         "simulate": [
             Run("--list"),
             Run("lookups", "--nodes", "100", "--lookups", "2", "--seeds", "1", "--dead", "50", "--earlier", "2"),

@@ -11,12 +11,6 @@ extension Checker {
             if (try? reader.network.key(of: identity.peer.id)) != identity.peer.key {
                 report.note("identity", identity.peer.key, "its key is not the key of its id")
             }
-            // Sizes and limits are settings of whoever runs the table: as wide here as a file can tell.
-            var configuration = RoutingTable.Configuration()
-            configuration.keyBits = reader.network.keyBits
-            configuration.k = 4_096
-            configuration.replacementCacheSize = 4_096
-            configuration.limits = nil
             let buckets: [BucketSnapshot]
             do {
                 buckets = try reader.buckets(of: identity.number)
@@ -25,7 +19,7 @@ extension Checker {
                 continue
             }
             let restored = RoutingTable.restored(
-                from: buckets, localKey: identity.peer.key, configuration: configuration)
+                from: buckets, localKey: identity.peer.key, configuration: Self.wideConfiguration(reader.network))
             report.contactsChecked += restored.table.count + restored.table.replacementCount
             for fault in restored.faults { report.note("member", "identity \(identity.number): \(fault)") }
             for violation in restored.table.invariantViolations() {
@@ -39,6 +33,16 @@ extension Checker {
             guard NetworkGroup(bytes: members.array(1)) == nil else { continue }
             report.note("member", Key(bytes: members.bytes(0)), "a network group that is none")
         }
+    }
+
+    /// Sizes and limits are settings of whoever runs the table: as wide here as a file can tell.
+    static func wideConfiguration(_ network: Network) -> RoutingTable.Configuration {
+        var configuration = RoutingTable.Configuration()
+        configuration.keyBits = network.keyBits
+        configuration.k = 4_096
+        configuration.replacementCacheSize = 4_096
+        configuration.limits = nil
+        return configuration
     }
 
     /// What a running node remembers beside its peers: values that no version writes.

@@ -28,14 +28,11 @@ struct LogTail {
     /// The most pages that one look reads: 4 MiB of 4 KiB.
     static let maximumPages = 1_024
 
-    private static let headerBytes = 32
-    private static let frameHeaderBytes = 24
-
     private let path: String
     /// What tells one run of the log from the next; nil before the first.
     private var salt: UInt64?
     /// Where the frame after the last commit that was seen begins.
-    private var position = Int64(headerBytes)
+    private var position = Int64(LogFormat.headerBytes)
 
     /// Begins at the end: what the log holds already is old.
     init(path: String) {
@@ -50,25 +47,25 @@ struct LogTail {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return news }
         defer { close(descriptor) }
-        guard let header = Self.bytes(descriptor, at: 0, count: Self.headerBytes),
-            let log = Header(header)
+        guard let header = LogFormat.bytes(descriptor, at: 0, count: LogFormat.headerBytes),
+            let log = LogFormat.Header(header)
         else { return news }
         if log.salt != salt {
             // Nothing is missed when the log was at its end before it began anew: nobody can tell.
             news.isComplete = salt == nil
             salt = log.salt
-            position = Int64(Self.headerBytes)
+            position = Int64(LogFormat.headerBytes)
         }
         var frames: [UInt32: Int64] = [:]
         var open: [(page: UInt32, at: Int64)] = []
         var at = position
-        while let frame = Self.bytes(descriptor, at: at, count: Self.frameHeaderBytes),
-            Self.number64(frame, 8) == log.salt
+        while let frame = LogFormat.bytes(descriptor, at: at, count: LogFormat.frameHeaderBytes),
+            BigEndian.number64(frame, 8) == log.salt
         {
-            open.append((Self.number(frame, 0), at))
-            at += Int64(Self.frameHeaderBytes + log.pageBytes)
+            open.append((BigEndian.number(frame, 0), at))
+            at += Int64(LogFormat.frameHeaderBytes + log.pageBytes)
             // Only the last frame of a commit says how large the database is. What follows it may be taken back.
-            guard Self.number(frame, 4) != 0 else { continue }
+            guard BigEndian.number(frame, 4) != 0 else { continue }
             news.commits += 1
             news.pages += open.count
             if wantsContents { for frame in open { frames[frame.page] = frame.at } }
@@ -79,41 +76,10 @@ struct LogTail {
         let latest = frames.values.sorted()
         if latest.count > Self.maximumPages { news.isComplete = false }
         for at in latest.suffix(Self.maximumPages) {
-            let start = at + Int64(Self.frameHeaderBytes)
-            guard let page = Self.bytes(descriptor, at: start, count: log.pageBytes) else { continue }
+            let start = at + Int64(LogFormat.frameHeaderBytes)
+            guard let page = LogFormat.bytes(descriptor, at: start, count: log.pageBytes) else { continue }
             news.contents.append(page)
         }
         return news
-    }
-
-    private struct Header {
-        let pageBytes: Int
-        let salt: UInt64
-
-        init?(_ bytes: [UInt8]) {
-            // The two magic numbers differ in the byte order of checksums.
-            guard LogTail.number(bytes, 0) & ~1 == 0x377f_0682, LogTail.number(bytes, 4) == 3_007_000 else {
-                return nil
-            }
-            let size = LogTail.number(bytes, 8)
-            guard (512...65_536).contains(size), size.nonzeroBitCount == 1 else { return nil }
-            pageBytes = Int(size)
-            salt = LogTail.number64(bytes, 16)
-        }
-    }
-
-    private static func number(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
-        bytes[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
-    }
-
-    private static func number64(_ bytes: [UInt8], _ offset: Int) -> UInt64 {
-        UInt64(number(bytes, offset)) << 32 | UInt64(number(bytes, offset + 4))
-    }
-
-    /// Exactly `count` bytes, or nil at the end of the file.
-    private static func bytes(_ descriptor: Int32, at offset: Int64, count: Int) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: count)
-        let got = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, count, off_t(offset)) }
-        return got == count ? bytes : nil
     }
 }

@@ -1,0 +1,133 @@
+import Kademlia
+
+/// One run of a salvage.
+struct Salvaging {
+    let path: String
+    let options: SalvageOptions
+    let cancellation: Cancellation
+
+    func run() throws -> SalvageReport {
+        var report = SalvageReport(path: path)
+        // Told before SQLite has a look, which makes an index of the log.
+        report.log = DamagedLog(of: path).state
+        report.problem = try problem(&report)
+        guard report.problem != nil else { return report }
+        if let output = options.output, !options.isDryRun {
+            let target = try BackupFile(output, replacing: false, database: path)
+            let file = try DamagedFile(path, waitMilliseconds: options.waitMilliseconds)
+            try salvage(file, to: target.temporary, &report)
+            try target.commit()
+            report.output = output
+            report.outcome = .salvaged
+            return report
+        }
+        if options.isDryRun {
+            let file = try DamagedFile(path, waitMilliseconds: options.waitMilliseconds)
+            let staged = try TemporaryStore.elsewhere()
+            try salvage(file, to: staged.path, &report)
+            report.outcome = .salvageable
+            return report
+        }
+        let lock = try WriteLock(database: path)
+        try lock.withLock(waitMilliseconds: options.waitMilliseconds) { try salvageInPlace(&report) }
+        return report
+    }
+
+    private func salvageInPlace(_ report: inout SalvageReport) throws {
+        let file = try DamagedFile(path, waitMilliseconds: options.waitMilliseconds)
+        guard !file.isReadOnly else { throw StoreError.readOnly(path: path) }
+        let staged = try TemporaryStore(beside: path)
+        try salvage(file, to: staged.path, &report)
+        report.kept = try KeptDamage.keep(file, at: options.now().milliseconds, cancellation)
+        let source = try Connection(path: staged.path, access: .readWrite)
+        try file.replace(by: source) { done, total in
+            // The last step has committed: what is done is done.
+            if done < total { try cancellation.check() }
+            options.onProgress?(.copying(pages: done, of: total))
+        }
+        report.output = path
+        report.outcome = .salvaged
+    }
+
+    // MARK: Whether anything is wrong
+
+    /// What a check says of the file; nil when it is sound.
+    private func problem(_ report: inout SalvageReport) throws -> String? {
+        do {
+            try Opened.requireFile(path)
+            let connection = try open()
+            guard case .store = try Migrator(connection: connection, path: path).inspect() else {
+                throw StoreError.emptyDatabase(path: path)
+            }
+            let found = try StoreCopy.verify(connection, as: path, cancellation, progress: options.onProgress)
+            report.network = found.header?.network
+            report.scope = found.header?.scope
+            report.peers = found.counts.peers
+            return nil
+        } catch {
+            switch StoreError.of(error, path: path) {
+            case .unsound(_, _, let first): return first
+            case .corrupt(_, let detail): return detail
+            case .foreignMigration(_, let version, _): return "schema change \(version) is not as it was recorded"
+            // Perhaps of ours all the same: what is in it tells.
+            case .notAStore(_, let reason) where fileSize(path) > 0: return reason
+            case .newerSchema(_, let found, _): return "it says to have schema \(found)"
+            case .sqlite(_, let error) where error.code == 10: return error.message
+            case let error: throw error
+            }
+        }
+    }
+
+    /// Opens the file in a way that changes neither it nor its log: the last connection that may write would move the log
+    /// into the file.
+    private func open() throws -> Connection {
+        let hasLog = fileSize(DatabaseFiles.log(of: path)) > 0
+        do {
+            let access: Connection.Access = hasLog ? .readOnly : .readWrite
+            let connection = try Connection(path: path, access: access, waitMilliseconds: options.waitMilliseconds)
+            try connection.execute("PRAGMA query_only = ON; SELECT 1 FROM sqlite_schema")
+            return connection
+        } catch  where Opened.isForbidden(StoreError.of(error, path: path)) {
+            return try Connection(path: path, access: Opened.accessWithoutFolder(path))
+        }
+    }
+
+    // MARK: The result
+
+    /// Makes the empty file `target` a sound store.
+    private func salvage(_ file: DamagedFile, to target: String, _ report: inout SalvageReport) throws {
+        let pages = DamagedPages(file, DamagedLog(of: path))
+        var reading = try SalvageReading(pages, options, cancellation)
+        var birth: Birth?
+        let (network, scope) = try reading.found ?? reading.inferNetwork()
+        if reading.found == nil {
+            report.isNetworkInferred = true
+            report.isSaltNew = true
+            birth = Birth(network: network, scope: scope, now: options.now(), salt: Opened.salt())
+        }
+        report.network = network
+        report.scope = scope
+        try fill(target, &reading, birth, pageBytes: pages.pageBytes)
+        if reading.layout.version < Migrator.latest {
+            var settings = StoreOptions()
+            settings.now = options.now
+            _ = try Upgrade.run(target, settings, WriteLock(database: target)) { _, _ in }
+        }
+        let connection = try Connection(path: target, access: .readWrite)
+        try connection.execute("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
+        var mending = SalvageMending(connection, network: network)
+        try mending.run(addressSources: reading.addressSources, cancellation: cancellation)
+        try StoreCopy.verify(connection, as: target, cancellation, progress: options.onProgress)
+        try connection.checkpoint(truncating: true)
+        reading.tell(&report, mending)
+    }
+
+    private func fill(
+        _ target: String, _ reading: inout SalvageReading, _ birth: Birth?, pageBytes: Int
+    ) throws {
+        let filled = try SalvageTarget(
+            target, layout: reading.layout, birth: birth, now: options.now(), pageBytes: pageBytes)
+        try reading.read(into: filled)
+        try filled.commit()
+    }
+}
