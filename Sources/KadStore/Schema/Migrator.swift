@@ -95,7 +95,7 @@ struct Migrator {
         try connection.execute("PRAGMA user_version = \(migration.version)")
     }
 
-    /// Compares the migrations that the file records with ours.
+    /// Compares the migrations that the file records with ours, and its schema with what they make.
     func verify(through version: Int) throws {
         guard version > 0 else { return }
         let query = try connection.statement("SELECT version, name, sha256 FROM migration ORDER BY version")
@@ -111,6 +111,9 @@ struct Migrator {
         }
         guard found == version else {
             throw StoreError.corrupt(path: path, detail: "it records \(found) schema changes for schema \(version)")
+        }
+        if let intrusion = try SchemaText.intrusion(connection, version: version) {
+            throw StoreError.foreignSchema(path: path, detail: intrusion)
         }
     }
 
