@@ -54,8 +54,9 @@ extension Writer {
 
     fileprivate func vacuum(_ cancellation: Cancellation) throws -> VacuumReport {
         try commitPending()
+        let before = sizes()
+        _ = try sweepStrings()
         return try alone { connection in
-            let before = sizes()
             try connection.interruptible(by: cancellation) {
                 try cancellation.check()
                 try connection.execute("VACUUM")
