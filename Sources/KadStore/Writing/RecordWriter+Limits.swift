@@ -1,24 +1,31 @@
 import Kademlia
+import Multiformats
 
 /// Takes away what is too much of values and providers, or has run out, inside the writer's transaction.
 extension RecordWriter {
-    /// Keeps the newest providers of a key.
+    /// Keeps as many providers of a key as are allowed, by ``ProviderShares``.
     func capProviders(of key: [UInt8], _ limits: HoldingLimits, _ change: inout Change) throws {
-        let surplus = try connection.statement(
+        let count = try connection.statement("SELECT count(*) FROM provider WHERE key = ?1 AND is_own = 0")
+        let isOver = try count.bind(1, key).step() && count.int64(0) > Int64(limits.keptPerKey)
+        count.reset()
+        guard isOver else { return }
+        let all = try connection.statement(
             """
-            SELECT peer, length(key) + length(id) + length(addresses) FROM provider
-            WHERE key = ?1 AND is_own = 0 ORDER BY received_at DESC, peer LIMIT -1 OFFSET ?2
+            SELECT peer, length(key) + length(id) + length(addresses), addresses FROM provider
+            WHERE key = ?1 AND is_own = 0 ORDER BY received_at DESC, peer
             """)
-        surplus.bind(1, key).bind(2, Int64(limits.keptPerKey))
-        var peers: [[UInt8]] = []
-        while try surplus.step() {
-            peers.append(surplus.array(0))
-            change[.provider, isOwn: false] += .row(surplus.int64(1), hasCome: false)
+        var rows: [(peer: [UInt8], bytes: Int64, group: NetworkGroup?)] = []
+        all.bind(1, key)
+        while try all.step() {
+            var entries = AddressCodec.AddressReader(all.array(2)[...])
+            let first = entries.next().flatMap { $0.hasAnswered ? try? Multiaddr(bytes: $0.address) : nil }
+            rows.append((all.array(0), all.int64(1), first?.networkGroup(private: false)))
         }
-        surplus.reset()
-        for peer in peers {
-            try connection.statement("DELETE FROM provider WHERE key = ?1 AND peer = ?2").bind(1, key).bind(2, peer)
-                .run()
+        all.reset()
+        for place in ProviderShares.surplus(rows.map(\.group), limit: limits.keptPerKey) {
+            change[.provider, isOwn: false] += .row(rows[place].bytes, hasCome: false)
+            try connection.statement("DELETE FROM provider WHERE key = ?1 AND peer = ?2")
+                .bind(1, key).bind(2, rows[place].peer).run()
         }
     }
 
