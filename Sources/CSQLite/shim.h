@@ -12,11 +12,14 @@ static inline int kadstore_bind_text(sqlite3_stmt *statement, int index, const c
     return sqlite3_bind_text(statement, index, bytes, count, SQLITE_TRANSIENT);
 }
 
-/* sqlite3_db_config is variadic. Defensive mode keeps SQL from writing the schema or the shadow tables by accident. */
+/* sqlite3_db_config is variadic. Defensive mode keeps SQL from writing the schema or the shadow tables by accident. Triggers
+ * and views would be the file's own programs, run by whoever opens it: ours have none. (Foreign keys work without.) */
 static inline int kadstore_set_defensive(sqlite3 *database) {
     int enabled = 0;
     int code = sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, &enabled);
     if (code == SQLITE_OK) code = sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &enabled);
+    if (code == SQLITE_OK) code = sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, &enabled);
+    if (code == SQLITE_OK) code = sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_VIEW, 0, &enabled);
     return code;
 }
 

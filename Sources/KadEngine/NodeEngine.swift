@@ -31,6 +31,10 @@ public final class NodeEngine {
     var throttle = Throttle()
     /// Peers whose breaker is half-open by this process's doing. Another one's trial did not survive: it counts as open.
     var trials: Set<Key> = []
+    /// Peers that got a trial before their wait was over.
+    var earlyTrials = EarlyTrials()
+    /// Whom the person named who asks by way of this guest: they are asked first, whatever is known of them.
+    var named: Set<Key> = []
     let screen: ReplyScreen
 
     /// The round-trip times of all peers together: the best guess for one that never answered. After a restart it rests
@@ -113,20 +117,28 @@ public final class NodeEngine {
     public func heard(from id: PeerID, address: Multiaddr?, serves: Bool = true, at time: Time) -> [Action] {
         handle(time) {
             guard let peer = stranger(id) else { return }
-            hear(from: peer, at: address.map { [$0] } ?? [], serves: serves)
+            hear(from: peer, at: address.map { [$0] } ?? [], in: address.flatMap(group), serves: serves)
         }
     }
 
     /// A peer told what it is and where it listens (libp2p's identify).
     ///
-    /// - Parameter serves: whether the DHT's protocol is among those that it speaks.
+    /// - Parameters:
+    ///   - remote: where its connection comes from, or went to: whose share of what is remembered it uses. What it tells of its
+    ///     addresses is for others to dial, and may be made up.
+    ///   - serves: whether the DHT's protocol is among those that it speaks.
     public func identified(
-        _ id: PeerID, agent: String?, protocols: [String], addresses: [Multiaddr], serves: Bool, at time: Time
+        _ id: PeerID, agent: String?, protocols: [String], addresses: [Multiaddr], from remote: Multiaddr? = nil,
+        serves: Bool, at time: Time
     ) -> [Action] {
         handle(time) {
             guard let peer = stranger(id) else { return }
-            hear(from: peer, at: Array(addresses.prefix(configuration.replies.addressesPerPeer)), serves: serves)
-            guard let record = recall(peer.key), record.agent != agent || Set(record.protocols) != Set(protocols)
+            let addresses = Array(addresses.prefix(configuration.replies.addressesPerPeer))
+            let group = (remote ?? addresses.first(where: store.scope.admits)).flatMap(group)
+            hear(from: peer, at: addresses, in: group, serves: serves)
+            if serves { tryEarly(peer) }
+            guard let record = recall(peer.key), record.agent != agent || Set(record.protocols) != Set(protocols),
+                gossip.takes(1, from: .names(group), at: uptime)
             else { return }
             remember(.identified(peer, agent: agent, protocols: protocols, at: now))
         }
@@ -139,16 +151,16 @@ public final class NodeEngine {
         return peer
     }
 
-    private func hear(from peer: Peer, at addresses: [Multiaddr], serves: Bool) {
+    /// - Parameter sender: the group that the news itself came from.
+    private func hear(from peer: Peer, at addresses: [Multiaddr], in sender: NetworkGroup?, serves: Bool) {
         guard serves || table.liveContact(peer.key) != nil else { return }
         let addresses = addresses.filter(store.scope.admits)
-        let group = addresses.first.flatMap(group)
         if !upkeep.heardLately(peer.key, addresses, at: uptime) {
-            guard recall(peer.key) != nil || gossip.takesStranger(in: group, at: uptime) else { return }
+            guard recall(peer.key) != nil || gossip.takesStranger(in: sender, at: uptime) else { return }
             upkeep.hear(peer.key, addresses)
             remember(.heard(peer, addresses: addresses, source: sourceName(peer), at: now))
         }
-        carryOut(table.heard(from: peer.key, in: group, at: now))
+        carryOut(table.heard(from: peer.key, in: addresses.first.flatMap(group), at: now))
     }
 
     /// Peers from outside: a bootstrap list, a command. They are remembered, with the addresses that the
@@ -160,6 +172,7 @@ public final class NodeEngine {
                 let addresses = addresses.filter(store.scope.admits)
                 remember(.heard(peer, addresses: addresses, source: source, at: now))
                 carryOut(table.heard(of: peer.key, in: addresses.first.flatMap(group), at: now))
+                if configuration.isGuest { named.insert(peer.key) }
             }
             guard configuration.maintains, !peers.isEmpty else { return }
             beginLookup(LookupTarget(identity.peer), configuration.lookup, for: .table(bucket: nil))

@@ -109,8 +109,11 @@ extension KadNode {
         runErrand { node in
             do throws(StoreError) {
                 let report = try await node.store.sweepValues(at: now)
-                guard report.removed > 0 else { return }
-                node.logger.debug("expired content dropped", metadata: ["count": "\(report.removed)"])
+                if report.removed > 0 {
+                    node.logger.debug("expired content dropped", metadata: ["count": "\(report.removed)"])
+                }
+                let names = try await node.store.sweepStrings()
+                if names > 0 { node.logger.debug("unused names dropped", metadata: ["count": "\(names)"]) }
             } catch {
                 if case .interrupted = error { return }
                 node.logger.error("dropping expired content failed", metadata: ["error": "\(error)"])

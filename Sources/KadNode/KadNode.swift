@@ -194,15 +194,19 @@ public actor KadNode: Service {
 
     /// A peer told what it is and where it listens (libp2p's identify).
     ///
-    /// - Parameter serves: whether the DHT's protocol is among those that it speaks. A peer that does not serve enters neither
-    ///   store nor table; of one that is known there, what it told is remembered.
+    /// - Parameters:
+    ///   - remote: the other end of its connection: what is remembered of strangers is limited for each network group.
+    ///   - serves: whether the DHT's protocol is among those that it speaks. A peer that does not serve enters neither
+    ///     store nor table; of one that is known there, what it told is remembered.
     public func identified(
-        _ id: PeerID, agent: String?, protocols: [String], addresses: [Multiaddr], serves: Bool
+        _ id: PeerID, agent: String?, protocols: [String], addresses: [Multiaddr], from remote: Multiaddr? = nil,
+        serves: Bool
     ) {
         guard phase != .stopped else { return }
         perform(
             engine.identified(
-                id, agent: agent, protocols: protocols, addresses: addresses, serves: serves, at: time.now))
+                id, agent: agent, protocols: protocols, addresses: addresses, from: remote, serves: serves,
+                at: time.now))
     }
 
     /// Peers that somebody handed in.

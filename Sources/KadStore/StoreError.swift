@@ -29,6 +29,9 @@ public enum StoreError: Error, Hashable, Sendable {
     case olderSchema(path: String, found: Int, supported: Int)
     /// A migration in the file is not the one that this software has under the same number.
     case foreignMigration(path: String, version: Int, name: String)
+    /// The file's schema has something that would run with our statements and is not of our migrations: a trigger, an index, a
+    /// table that was changed.
+    case foreignSchema(path: String, detail: String)
     /// The store holds another network or scope than was asked for.
     case networkMismatch(path: String, expected: String, found: String)
     /// No room left on the device.
@@ -60,6 +63,9 @@ public enum StoreError: Error, Hashable, Sendable {
 
     init(_ error: SQLiteError, path: String) {
         switch error.code {
+        case SQLiteError.obstructed:
+            self = .notAStore(
+                path: error.message, reason: "it is no regular file, and stands where what belongs to \(path) is kept")
         case 5, 6: self = .locked(path: path, waitedMilliseconds: error.waitedMilliseconds)
         case 8: self = .readOnly(path: path)
         case 11: self = .corrupt(path: path, detail: error.message)
@@ -127,6 +133,9 @@ extension StoreError: CustomStringConvertible {
         case .foreignMigration(let path, let version, let name):
             "\(path): its schema change \(version) ('\(name)') is not the one this kadstore has under that number: "
                 + "the file comes from a modified version. It was left as it is."
+        case .foreignSchema(let path, let detail):
+            "\(path): its schema is not kadstore's: \(detail). Nothing of it was run. Drop that with an SQLite program if you know "
+                + "where it comes from; do not trust the file if you do not."
         case .networkMismatch(let path, let expected, let found):
             "\(path): holds \(found), not \(expected). One file holds one network: use another --db."
         case .diskFull(let path):

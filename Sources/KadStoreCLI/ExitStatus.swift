@@ -65,7 +65,7 @@ extension ExitStatus {
     private static func status(of error: StoreError) -> ExitStatus {
         switch error {
         case .notFound: .noInput
-        case .notAStore, .corrupt, .invalidRecord, .emptyDatabase, .unsound, .tooLarge: .badData
+        case .notAStore, .corrupt, .foreignSchema, .invalidRecord, .emptyDatabase, .unsound, .tooLarge: .badData
         case .locked, .inUse, .backlog: .tryAgain
         case .readOnly: .noPermission
         case .newerSchema, .olderSchema, .foreignMigration, .networkMismatch: .configuration

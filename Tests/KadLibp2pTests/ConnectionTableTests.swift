@@ -112,4 +112,56 @@ struct ConnectionTableTests {
         let next = table.accept(9, from: .v4(0x0808_0809))
         #expect(next)
     }
+
+    @Test("gives a newcomer the place of whoever has most handshakes under way")
+    func room() throws {
+        var table = table(pending: 4)
+        let (silent, other, third) = (IPAddress.v4(0x0a00_0001), IPAddress.v4(0x0a00_0002), IPAddress.v4(0x0808_0808))
+        func accept(_ number: UInt64, _ ip: IPAddress?) -> Bool {
+            table.accept(number, from: ip, isLimited: ip?.reach == .global)
+        }
+        func makeRoom(_ ip: IPAddress?) -> UInt64? { table.makeRoom(for: ip) }
+        #expect(makeRoom(silent) == nil)
+        for number in 1...4 as ClosedRange<UInt64> { #expect(accept(number, silent)) }
+        // Not for more of the same.
+        #expect(makeRoom(silent) == nil && !accept(5, silent))
+        #expect(makeRoom(other) == 1 && accept(6, other))
+        #expect(makeRoom(third) == 2 && accept(7, third))
+        // Two, one and one: nobody has two more than who comes with one.
+        #expect(makeRoom(other) == nil)
+        // Whose address is unknown are one.
+        #expect(makeRoom(nil) == 3)
+        // What made room may end by itself, and leaves what there is as it is.
+        table.abandon(3)
+        #expect(accept(8, nil) && !accept(9, nil))
+    }
+
+    @Test("of one peer keeps so many that it made, and closes its own oldest for a new one")
+    func ofOnePeer() throws {
+        var table = ConnectionTable(
+            limits: .init(connections: 100, perAddress: nil, pendingHandshakes: 10, perPeer: 3))
+        let peer = try KeyPair().peerID
+        var made: [Connection] = []
+        func insert(_ connection: Connection) -> [UInt64]? { table.insert(connection)?.map(\.number) }
+        // What this node dialled does not count.
+        let dialled = try connection(1, to: peer, .dialer)
+        #expect(insert(dialled) == [])
+        for number in 2...4 as ClosedRange<UInt64> {
+            let new = try connection(number, to: peer, .listener)
+            made.append(new)
+            #expect(insert(new) == [])
+        }
+        table.setStreams(1, of: made[0])
+        let fourth = try connection(5, to: peer, .listener)
+        // The oldest that is idle.
+        #expect(insert(fourth) == [3])
+        for one in [made[2], fourth] { table.setStreams(1, of: one) }
+        let fifth = try connection(6, to: peer, .listener)
+        #expect(insert(fifth) == [2])
+        // Others are not touched.
+        let other = try connection(7, to: try KeyPair().peerID, .listener)
+        #expect(insert(other) == [])
+        #expect(table.count == 5)
+        #expect(table.connection(to: peer)?.number == 1)
+    }
 }

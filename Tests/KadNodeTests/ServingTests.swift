@@ -174,6 +174,52 @@ import Testing
         }
         try await swarm.end()
     }
+
+    @Test("of one network take an eighth of the room at most, by number and by bytes")
+    func eighth() async throws {
+        let (limits, room, content) = (ServingLimits(), HoldingLimits(), ContentConfiguration())
+        func most(_ rate: ServingLimits.Rate, for milliseconds: Int64) -> Int64 {
+            rate.burst + rate.perHour * milliseconds / 3_600_000
+        }
+        #expect(most(limits.groupValues, for: content.valueMilliseconds) <= room.values / 8)
+        #expect(most(limits.groupProviders, for: content.providerMilliseconds) <= room.providers / 8)
+        let kept = max(content.valueMilliseconds, content.providerMilliseconds)
+        #expect(most(limits.groupBytes, for: kept) <= min(room.valueBytes, room.providerBytes) / 8)
+        // The limits bind, each by itself; and who asks with another id each time does not have them forgotten.
+        var few = ServingLimits()
+        few.counted = 64
+        (few.groupValues, few.groupProviders) = (.init(perHour: 3_600, burst: 3), .init(perHour: 0, burst: 3))
+        few.groupBytes = .init(perHour: 0, burst: 1_000)
+        let swarm = try await Swarm(count: 3, serving: few)
+        let node = swarm[0]
+        func id(_ number: Int) throws -> PeerID {
+            try #require(
+                PeerID([0x12, 0x20, UInt8(number & 255), UInt8(number >> 8)] + [UInt8](repeating: 9, count: 30)))
+        }
+        func put(_ number: Int, _ bytes: Int = 1, from address: String = "/ip4/10.1.2.1/tcp/1") async throws {
+            _ = try await node.answer(
+                .putValue(key: Array("/test/\(number)".utf8), value: [UInt8](repeating: 0x31, count: bytes)),
+                from: try id(number), at: try Multiaddr(address))
+        }
+        func provide(_ number: Int, from address: String = "/ip4/10.1.2.1/tcp/1") async throws {
+            let provider = NamedPeer(
+                id: Array(try id(number).bytes), addresses: [try Multiaddr("/ip4/10.1.2.1/tcp/4001")])
+            _ = try await node.answer(
+                .addProvider(Array("key \(number)".utf8), providers: [provider]), from: try id(number),
+                at: try Multiaddr(address))
+        }
+        for number in 1...3 {
+            try await put(number)
+            try await provide(number)
+        }
+        for number in 100..<400 { _ = try? await node.answer(.ping, from: try id(number)) }
+        await #expect(throws: Refusal.tooMany) { try await put(4) }
+        await #expect(throws: Refusal.tooMany) { try await provide(4) }
+        try await put(5, from: "/ip4/10.77.2.5/tcp/1")
+        try await provide(5, from: "/ip4/10.77.2.5/tcp/1")
+        await #expect(throws: Refusal.tooMany) { try await put(6, 2_000, from: "/ip4/10.88.2.5/tcp/1") }
+        try await swarm.end()
+    }
 }
 
 extension KadNode {

@@ -19,6 +19,8 @@ public struct GossipQuota: Sendable {
         case peer(Key)
         /// Peers that tell of themselves, by where they are.
         case strangers(NetworkGroup?)
+        /// New names (agent, protocols) of peers, by where those are: each is a row of its own.
+        case names(NetworkGroup?)
     }
 
     let limits: Limits

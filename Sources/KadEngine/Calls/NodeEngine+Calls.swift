@@ -12,7 +12,10 @@ extension NodeEngine {
 
     /// Whether a peer's backoff lets it be dialled now.
     func isAdmitted(_ record: PeerRecord) -> Bool {
-        guard configuration.usesHistory, var backoff = current(record) else { return true }
+        guard configuration.usesHistory, !named.contains(record.key), var backoff = current(record) else { return true }
+        // What others told before need not have been the peer's address at all: else telling of an id at a dead address would
+        // keep everybody from its owner.
+        if record.hasUntriedAddress, !backoff.lastClass.isMisbehaviour { return true }
         switch backoff.dialVerdict(at: now, policy: configuration.failures) {
         case .allowed: return true
         case .trial:

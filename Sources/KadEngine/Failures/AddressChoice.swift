@@ -14,6 +14,12 @@ extension PeerRecord {
         return addresses.filter { wait(at: $0, now, policy) != .identityMismatch }.map(\.address)
     }
 
+    /// Whether an address came to be known after the latest failure of a peer that has not answered anywhere yet.
+    var hasUntriedAddress: Bool {
+        guard lastOK == nil, let lastFailure else { return false }
+        return addresses.contains { $0.firstSeen > lastFailure && $0.failures == 0 }
+    }
+
     /// The class of a failure that an address still waits for; nil when it is free.
     private func wait(at address: AddressRecord, _ now: Instant, _ policy: FailurePolicy) -> FailureClass? {
         for failure in failures

@@ -78,13 +78,20 @@ extension NodeEngine {
 
     /// Somebody else lives where a peer was said to be. That is the fault of who said so, never of the peer; and nobody's
     /// where the peer once answered there, for then it was true.
+    ///
+    /// Who said so may have been lied to by whoever lives there, who can be somebody else at any time. So what lives in one
+    /// network counts once against one who tells, and once is free.
     private func charge(gossiperOf address: Multiaddr?, about peer: Peer) {
         guard let address, let told = recall(peer.key)?.addresses.first(where: { $0.address == address }),
             told.lastOK == nil, let source = told.source,
             let id = try? store.network.idEncoding.decode(source), let gossiper = try? store.peer(id),
             gossiper.key != peer.key, let record = recall(gossiper.key)
         else { return }
-        remember(.failed(gossiper, address: nil, .identityMismatch, at: now))
+        let wasTold = record.failures.contains { failure in
+            failure.failureClass == .identityMismatch && failure.address.map(group) == .some(group(address))
+        }
+        guard !wasTold else { return }
+        remember(.failed(gossiper, address: address, .identityMismatch, at: now))
         var backoff = current(record) ?? .clean(at: now)
         backoff.count(.identityMismatch, at: now, policy: configuration.failures, using: &generator)
         remember(backoff, of: gossiper)

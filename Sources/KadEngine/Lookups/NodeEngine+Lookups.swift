@@ -57,6 +57,7 @@ extension NodeEngine {
             population: population.estimate)
         lookups[id] = RunningLookup(lookup: lookup, target: target, asking: asking, purpose: purpose)
         carryOut(lookups[id]?.lookup.start(at: uptime), for: id)
+        if !named.isEmpty { carryOut(lookups[id]?.lookup.offered(named.sorted(), at: uptime), for: id) }
         return id
     }
 

@@ -20,7 +20,7 @@ extension NodeEngine {
         askContact(record, at: addresses)
     }
 
-    private func askContact(_ record: PeerRecord, at addresses: [Multiaddr]) {
+    func askContact(_ record: PeerRecord, at addresses: [Multiaddr]) {
         let lane = ProbePacer.Lane(record.key, in: addresses.first.flatMap(group))
         guard upkeep.pacer.take(lane, at: uptime) else { return }
         ping(record.peer, at: addresses, for: .contact, lane: lane)

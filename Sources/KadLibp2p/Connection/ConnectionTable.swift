@@ -8,6 +8,17 @@ struct ConnectionTable {
         /// Accepted from one subscriber of the public internet; nil: no limit.
         var perAddress: Int?
         var pendingHandshakes: Int
+        /// Accepted from one peer, whatever its addresses.
+        var perPeer: Int = .max
+    }
+
+    private struct Handshake {
+        /// Nil where it is not known.
+        let ip: IPAddress?
+        /// Whether it counts against ``Limits/perAddress``.
+        let isLimited: Bool
+
+        var limited: IPAddress? { isLimited ? ip : nil }
     }
 
     private struct Entry {
@@ -22,7 +33,7 @@ struct ConnectionTable {
     private var entries: [UInt64: Entry] = [:]
     private var byPeer: [PeerID: [UInt64]] = [:]
     /// Accepted ones that are not secured yet, by number.
-    private var pending: [UInt64: IPAddress?] = [:]
+    private var pending: [UInt64: Handshake] = [:]
     /// Accepted ones, secured or not, by subscriber.
     private var accepted: [IPAddress: Int] = [:]
     private var clock: UInt64 = 0
@@ -40,16 +51,37 @@ struct ConnectionTable {
 
     // MARK: Accepting
 
+    /// Makes room for a newcomer's handshake where too many are under way: the subscriber who has most of them gives up his
+    /// oldest, if he has two more than the newcomer's. Silent sockets of one address then keep nobody out but each other.
+    ///
+    /// - Returns: the connection to close.
+    /// - Complexity: O(handshakes) when there are as many as may be, else O(1).
+    mutating func makeRoom(for ip: IPAddress?) -> UInt64? {
+        guard pending.count >= limits.pendingHandshakes else { return nil }
+        let ip = ip?.subscriber
+        var counts: [IPAddress?: (count: Int, oldest: UInt64)] = [:]
+        for (number, handshake) in pending {
+            let known = counts[handshake.ip] ?? (0, number)
+            counts[handshake.ip] = (known.count + 1, min(known.oldest, number))
+        }
+        guard let most = counts.values.max(by: { ($0.count, $1.oldest) < ($1.count, $0.oldest) }),
+            most.count >= (counts[ip]?.count ?? 0) + 2
+        else { return nil }
+        abandon(most.oldest)
+        return most.oldest
+    }
+
     /// Whether a connection that has been accepted may stay for its handshake.
     ///
+    /// - Parameter isLimited: whether ``Limits/perAddress`` binds it.
     /// - Complexity: O(n) when the table is full, else O(1).
-    mutating func accept(_ number: UInt64, from ip: IPAddress?) -> Bool {
-        let ip = ip?.subscriber
+    mutating func accept(_ number: UInt64, from ip: IPAddress?, isLimited: Bool = true) -> Bool {
+        let handshake = Handshake(ip: ip?.subscriber, isLimited: isLimited)
         guard pending.count < limits.pendingHandshakes else { return false }
-        if let ip, let limit = limits.perAddress, accepted[ip, default: 0] >= limit { return false }
+        if let ip = handshake.limited, let limit = limits.perAddress, accepted[ip, default: 0] >= limit { return false }
         guard entries.count < limits.connections || hasIdle else { return false }
-        pending[number] = ip
-        if let ip { accepted[ip, default: 0] += 1 }
+        pending[number] = handshake
+        if let ip = handshake.limited { accepted[ip, default: 0] += 1 }
         return true
     }
 
@@ -57,8 +89,8 @@ struct ConnectionTable {
 
     /// An accepted connection ended before it was secured.
     mutating func abandon(_ number: UInt64) {
-        guard let ip = pending.removeValue(forKey: number) else { return }
-        release(ip)
+        guard let handshake = pending.removeValue(forKey: number) else { return }
+        release(handshake.limited)
     }
 
     private mutating func release(_ ip: IPAddress?) {
@@ -76,20 +108,35 @@ struct ConnectionTable {
     mutating func insert(_ connection: Connection) -> [Connection]? {
         guard connection.role == .dialer || entries.count < limits.connections || hasIdle else { return nil }
         clock += 1
-        let ip = pending.removeValue(forKey: connection.number) ?? nil
+        let ip = pending.removeValue(forKey: connection.number)?.limited
         entries[connection.number] = Entry(connection: connection, ip: ip, usedAt: clock)
         byPeer[connection.remote, default: []].append(connection.number)
         byPeer[connection.remote]?.sort()
-        var surplus = entries.count - limits.connections
-        guard surplus > 0 else { return [] }
-        let idle = entries.values.filter { $0.streams == 0 && $0.connection.number != connection.number }
         var leaving: [Connection] = []
+        if connection.role == .listener, let excess = excess(beside: connection) {
+            leaving.append(excess)
+            remove(excess)
+        }
+        var surplus = entries.count - limits.connections
+        guard surplus > 0 else { return leaving }
+        let idle = entries.values.filter { $0.streams == 0 && $0.connection.number != connection.number }
         for entry in idle.sorted(by: { $0.usedAt < $1.usedAt }) where surplus > 0 {
             leaving.append(entry.connection)
             remove(entry.connection)
             surplus -= 1
         }
         return leaving
+    }
+
+    /// Of a peer that has connected too often, the one that has to go: the idle one that is oldest, or the oldest. Not the new
+    /// one: who lost its connections to a crash or a new address must not wait until the old ones are found dead.
+    private func excess(beside new: Connection) -> Connection? {
+        guard let numbers = byPeer[new.remote], numbers.count > limits.perPeer else { return nil }
+        let accepted = numbers.compactMap { entries[$0] }.filter {
+            $0.connection.role == .listener && $0.connection.number != new.number
+        }
+        guard accepted.count >= limits.perPeer else { return nil }
+        return (accepted.first { $0.streams == 0 } ?? accepted.first)?.connection
     }
 
     /// Takes it out of use for new streams; it stays while it lives.

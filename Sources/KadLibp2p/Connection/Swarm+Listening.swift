@@ -84,9 +84,15 @@ extension Swarm {
     /// A connection came: it stays when no limit is against it.
     private func accepted(_ channel: any Channel) -> EventLoopFuture<Void> {
         let ip = channel.remoteAddress?.ip?.address
-        let number = state.withLock { state -> UInt64? in
+        let (number, evicted) = state.withLock { state -> (UInt64?, (any Channel)?) in
             let number = state.nextNumber()
-            return state.table.accept(number, from: ip.flatMap { $0.reach == .global ? $0 : nil }) ? number : nil
+            let evicted = state.table.makeRoom(for: ip).flatMap { state.channels[$0] }
+            let isTaken = state.table.accept(number, from: ip, isLimited: ip?.reach == .global)
+            return (isTaken ? number : nil, evicted)
+        }
+        if let evicted {
+            metrics.refusedConnection()
+            evicted.close(promise: nil)
         }
         guard let number else {
             metrics.refusedConnection()

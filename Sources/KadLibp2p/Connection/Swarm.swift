@@ -88,7 +88,7 @@ public final class Swarm: Sendable {
         let limits = ConnectionTable.Limits(
             connections: configuration.connectionLimit,
             perAddress: configuration.scope == .public ? configuration.connectionsPerAddress : nil,
-            pendingHandshakes: configuration.pendingHandshakeLimit)
+            pendingHandshakes: configuration.pendingHandshakeLimit, perPeer: configuration.connectionsPerPeer)
         state = Mutex(State(table: ConnectionTable(limits: limits)))
         serveIdentify()
         servePing()

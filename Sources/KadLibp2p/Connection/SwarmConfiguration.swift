@@ -31,7 +31,11 @@ public struct SwarmConfiguration: Sendable {
     /// The most connections that are accepted from one IPv4 address or IPv6 /56, in a public network. Addresses that are not of
     /// the public internet are exempt.
     public var connectionsPerAddress = 16
-    /// The most accepted connections that are not secured yet. Each costs a few key operations.
+    /// The most connections that are accepted from one peer. Beyond it its own oldest makes room; peers need one, and two when
+    /// both dial at once.
+    public var connectionsPerPeer = 8
+    /// The most accepted connections that are not secured yet. Each costs a few key operations. Beyond it the address with most
+    /// of them gives up its oldest for one that has fewer.
     public var pendingHandshakeLimit = 64
     /// The most streams that one peer may have open to us, over all its connections, when there are no others: of what
     /// others leave of ``streamLimit``, a peer has the same part.

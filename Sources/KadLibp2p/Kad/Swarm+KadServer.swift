@@ -26,7 +26,7 @@ extension Swarm {
         onIdentified { [weak node] found in
             await node?.identified(
                 found.peer, agent: found.agent, protocols: found.protocols, addresses: found.addresses,
-                serves: found.protocols.contains(KadProtocol.id))
+                from: found.remoteAddress, serves: found.protocols.contains(KadProtocol.id))
         }
     }
 }

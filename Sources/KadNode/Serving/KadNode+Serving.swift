@@ -48,12 +48,16 @@ extension KadNode {
             case .findNode(let key): return try findNode(key, for: asker)
             case .getValue(let key): return try getValue(key, for: asker)
             case .putValue(let key, let value):
-                try countWrite(of: asker, at: address)
+                let group = try countWrite(of: asker, at: address)
+                guard quota.takes(.groupValues(group), at: time.uptime),
+                    quota.takes(.groupValueBytes(group), key.count + value.count, at: time.uptime)
+                else { throw Refusal.tooMany }
                 return try putValue(key, value, from: asker)
             case .getProviders(let key): return try getProviders(key, for: asker)
             case .addProvider(let key, let providers):
-                try countWrite(of: asker, at: address)
-                return try addProvider(key, providers, from: asker)
+                let group = try countWrite(of: asker, at: address)
+                guard quota.takes(.groupProviders(group), at: time.uptime) else { throw Refusal.tooMany }
+                return try addProvider(key, providers, from: asker, in: group)
             }
         } catch let refusal as Refusal {
             throw refusal
@@ -62,11 +66,13 @@ extension KadNode {
         }
     }
 
-    private func countWrite(of asker: Peer, at address: Multiaddr?) throws(Refusal) {
+    /// - Returns: the network group that the write comes from.
+    private func countWrite(of asker: Peer, at address: Multiaddr?) throws(Refusal) -> NetworkGroup? {
         let group = address?.networkGroup(private: store.scope == .private)
         guard quota.takes(.writes(asker.key), at: time.uptime),
             quota.takes(.groupWrites(group), at: time.uptime)
         else { throw .tooMany }
+        return group
     }
 
     // MARK: Peers
@@ -148,17 +154,26 @@ extension KadNode {
     }
 
     /// Only who provides a key itself may say so; what it says of others is passed over.
-    private func addProvider(_ key: [UInt8], _ providers: [NamedPeer], from asker: Peer) throws -> QueryAnswer {
+    ///
+    /// - Parameter group: where its connection comes from. Of its addresses those there stand first: by them its network is
+    ///   counted when a key has too many providers, for it cannot have made these up.
+    private func addProvider(
+        _ key: [UInt8], _ providers: [NamedPeer], from asker: Peer, in group: NetworkGroup?
+    ) throws -> QueryAnswer {
         try checkQuery(key)
         let own = providers.prefix(Self.maximumNamed).first { asker.id.bytes.elementsEqual($0.id) }
         guard let own else { throw Refusal.invalid }
-        let addresses = own.addresses.prefix(limits.addresses).filter(store.scope.admits)
+        let admitted = own.addresses.prefix(limits.addresses).filter(store.scope.admits)
+        let near = admitted.filter { group != nil && $0.networkGroup(private: store.scope == .private) == group }
+        let addresses = near + admitted.filter { !near.contains($0) }
+        let bytes = addresses.reduce(key.count + asker.id.bytes.count) { $0 + $1.bytes.count }
+        guard quota.takes(.groupProviderBytes(group), bytes, at: time.uptime) else { throw Refusal.tooMany }
         guard !addresses.isEmpty || !self.addresses(of: asker.key).isEmpty else { throw Refusal.invalid }
         if try store.isHalfFull().providers, !isNear(key) { throw Refusal.full }
         try store.record(
             .providerStored(
                 StoredProvider(
-                    key: key, peer: asker, addresses: Array(addresses), receivedAt: now,
+                    key: key, peer: asker, addresses: addresses, isPlaced: !near.isEmpty, receivedAt: now,
                     expiresAt: now.advanced(byMilliseconds: content.providerMilliseconds))))
         return QueryAnswer()
     }

@@ -3,15 +3,22 @@ import Kademlia
 
 /// How much others may ask of a node.
 public struct ServingLimits: Hashable, Sendable {
-    /// What may be asked for in a second on average, and at once.
+    /// What may be asked for in a while on average, and at once.
     public struct Rate: Hashable, Sendable {
-        public var perSecond: Int64
+        public var perHour: Int64
         public var burst: Int64
 
-        public init(perSecond: Int64, burst: Int64) {
-            self.perSecond = perSecond
+        public init(perHour: Int64, burst: Int64) {
+            self.perHour = perHour
             self.burst = burst
         }
+
+        public init(perSecond: Int64, burst: Int64) {
+            let (perHour, overflow) = perSecond.multipliedReportingOverflow(by: 3_600)
+            self.init(perHour: overflow ? .max : perHour, burst: burst)
+        }
+
+        public var perSecond: Int64 { perHour / 3_600 }
     }
 
     /// Queries of one peer. A lookup asks a peer once, so hundreds in a second are of a crawler or a busy gateway; answering 500
@@ -22,8 +29,17 @@ public struct ServingLimits: Hashable, Sendable {
     public var writes = Rate(perSecond: 10, burst: 200)
     /// The same for a network group, whoever asks: ids cost nothing, addresses do.
     public var groupWrites = Rate(perSecond: 100, burst: 2_000)
-    /// Peers and groups that are counted; those that asked longest ago are forgotten first.
-    public var counted = 8_192
+    // What one network group may have kept for the 48 hours that it is kept: burst and 48 hours' rate are an eighth of
+    // ``HoldingLimits``, so that four networks that do their worst leave half of the room to everybody else.
+    /// Values, ...
+    public var groupValues = Rate(perHour: 128, burst: 2_048)
+    /// ... providers, ...
+    public var groupProviders = Rate(perHour: 2_048, burst: 32_768)
+    /// ... and bytes, of either.
+    public var groupBytes = Rate(perHour: 512 << 10, burst: 8 << 20)
+    /// Peers and groups that are counted; those that asked longest ago are forgotten first. Half of them are groups: peers, of
+    /// whom anyone may have thousands, push none of these out.
+    public var counted = 16_384
     /// Kademlia's k: peers of an answer, without the one that was asked for itself.
     public var peers = 20
     /// Providers of an answer.
@@ -40,53 +56,87 @@ struct QueryQuota {
         case queries(Key)
         case writes(Key)
         case groupWrites(NetworkGroup?)
+        case groupValues(NetworkGroup?)
+        case groupValueBytes(NetworkGroup?)
+        case groupProviders(NetworkGroup?)
+        case groupProviderBytes(NetworkGroup?)
+
+        fileprivate var isOfPeer: Bool {
+            switch self {
+            case .queries, .writes: true
+            default: false
+            }
+        }
     }
 
     private struct Bucket {
-        /// In thousandths of a query.
+        /// In parts of which an hour of milliseconds makes one whole query or byte.
         var level: Int64
         var at: Uptime
     }
 
-    let limits: ServingLimits
-    // Two generations, so that a new one never forgets all of them.
-    private var young: [Source: Bucket] = [:]
-    private var old: [Source: Bucket] = [:]
+    /// Two generations, so that a new one never forgets all of them.
+    private struct Buckets {
+        var young: [Source: Bucket] = [:]
+        var old: [Source: Bucket] = [:]
 
-    init(limits: ServingLimits) { self.limits = limits }
-
-    /// Whether one more may be asked for now, and counts it if so.
-    ///
-    /// - Complexity: O(1)
-    mutating func takes(_ source: Source, at now: Uptime) -> Bool {
-        if young.count >= max(1, limits.counted / 2) {
+        mutating func turn(at limit: Int) {
+            guard young.count >= limit else { return }
             old = young
             young = [:]
         }
-        let rate = rate(of: source)
-        let most = max(1, rate.burst).multipliedReportingOverflow(by: 1_000)
+    }
+
+    private static let whole: Int64 = 3_600_000
+
+    let limits: ServingLimits
+    private var ofPeers = Buckets()
+    private var ofGroups = Buckets()
+
+    init(limits: ServingLimits) { self.limits = limits }
+
+    /// Whether so much more may be asked for now, and counts it if so.
+    ///
+    /// - Complexity: O(1)
+    mutating func takes(_ source: Source, _ amount: Int = 1, at now: Uptime) -> Bool {
+        source.isOfPeer
+            ? Self.takes(source, amount, of: &ofPeers, limits, at: now)
+            : Self.takes(source, amount, of: &ofGroups, limits, at: now)
+    }
+
+    private static func takes(
+        _ source: Source, _ amount: Int, of buckets: inout Buckets, _ limits: ServingLimits, at now: Uptime
+    ) -> Bool {
+        buckets.turn(at: max(1, limits.counted / 4))
+        let rate = limits.rate(of: source)
+        let most = max(1, rate.burst).multipliedReportingOverflow(by: whole)
         let full = most.overflow ? Int64.max : most.partialValue
-        var bucket = young[source] ?? old[source] ?? Bucket(level: full, at: now)
-        // A thousandth for each millisecond and query per second.
+        var bucket = buckets.young[source] ?? buckets.old[source] ?? Bucket(level: full, at: now)
         let elapsed = max(0, now.millisecondsSince(bucket.at))
-        let gain = elapsed.multipliedReportingOverflow(by: max(0, rate.perSecond))
+        let gain = elapsed.multipliedReportingOverflow(by: max(0, rate.perHour))
         let sum = bucket.level.addingReportingOverflow(gain.partialValue)
         bucket.level = gain.overflow || sum.overflow ? full : min(full, sum.partialValue)
         bucket.at = now
-        let isTaken = bucket.level >= 1_000
-        if isTaken { bucket.level -= 1_000 }
-        young[source] = bucket
+        let cost = Int64(max(0, amount)).multipliedReportingOverflow(by: whole)
+        let isTaken = !cost.overflow && bucket.level >= cost.partialValue
+        if isTaken { bucket.level -= cost.partialValue }
+        buckets.young[source] = bucket
         return isTaken
     }
 
     /// How many sources are counted.
-    var count: Int { young.count + old.count }
+    var count: Int { [ofPeers, ofGroups].reduce(0) { $0 + $1.young.count + $1.old.count } }
+}
 
-    private func rate(of source: Source) -> ServingLimits.Rate {
+extension ServingLimits {
+    fileprivate func rate(of source: QueryQuota.Source) -> Rate {
         switch source {
-        case .queries: limits.queries
-        case .writes: limits.writes
-        case .groupWrites: limits.groupWrites
+        case .queries: queries
+        case .writes: writes
+        case .groupWrites: groupWrites
+        case .groupValues: groupValues
+        case .groupProviders: groupProviders
+        case .groupValueBytes, .groupProviderBytes: groupBytes
         }
     }
 }

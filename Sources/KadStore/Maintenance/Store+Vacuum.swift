@@ -56,8 +56,9 @@ extension Writer {
 
     fileprivate func vacuum(_ cancellation: Cancellation) throws -> VacuumReport {
         try commitPending()
+        let before = sizes()
+        _ = try sweepStrings()
         return try alone { connection in
-            let before = sizes()
             let sealedRows = try connection.interruptible(by: cancellation) {
                 try cancellation.check()
                 let count = try connection.writeTransaction { try connection.sealUnsealed() }

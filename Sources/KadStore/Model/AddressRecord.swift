@@ -29,6 +29,9 @@ public struct AddressRecord: Hashable, Sendable {
 
     /// The most addresses that are kept of one peer: more are an attack or a mistake.
     public static let maximumPerPeer = 64
+    /// The most bytes of one peer's addresses together. The usual ones have 8 to 100 each; one of the longest has 1,024, and 64
+    /// of those for each peer would fill gigabytes.
+    public static let maximumBytesPerPeer = 8_192
 
     /// The order to dial in: answered lately, then not failed, then heard of lately; bytes decide what is left, so that
     /// the order never depends on how a list was merged.

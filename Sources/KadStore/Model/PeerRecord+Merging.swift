@@ -116,6 +116,11 @@ extension PeerRecord {
         if addresses.count > AddressRecord.maximumPerPeer {
             addresses.removeLast(addresses.count - AddressRecord.maximumPerPeer)
         }
+        var bytes = addresses.reduce(0) { $0 + $1.address.bytes.count }
+        // The best one stays, however long it is.
+        while bytes > AddressRecord.maximumBytesPerPeer, addresses.count > 1 {
+            bytes -= addresses.removeLast().address.bytes.count
+        }
     }
 
     private mutating func note(_ failure: FailureRecord, _ change: (inout FailureRecord) -> Void) {
@@ -165,10 +170,15 @@ extension PeerRecord {
             let name = protocols[index]
             return isFine(name) && (index == 0 || ExactString(protocols[index - 1]) < ExactString(name))
         }
-        if isArranged, protocols.count <= maximumProtocols { return protocols }
+        let bytes = protocols.reduce(0) { $0 + $1.utf8.count }
+        if isArranged, protocols.count <= maximumProtocols, bytes <= maximumProtocolBytes { return protocols }
         // A newline would split the name when it is read again: no protocol has one.
+        var left = maximumProtocolBytes
         let names = protocols.prefix(maximumProtocols).lazy.filter { !$0.utf8.contains(10) }.map(bounded)
-        return Set(names.map(ExactString.init)).sorted().map(\.text)
+        return Set(names.map(ExactString.init)).sorted().map(\.text).filter { name in
+            left -= name.utf8.count
+            return left >= 0
+        }
     }
 }
 

@@ -60,6 +60,8 @@ public struct PeerRecord: Hashable, Sendable {
     /// The most protocols that are kept of one peer, and the most bytes of a name or an agent string.
     public static let maximumProtocols = 128
     public static let maximumNameLength = 256
+    /// The most bytes of one peer's protocols together: others tell some 20 of 25 bytes.
+    public static let maximumProtocolBytes = 4_096
 }
 
 extension PeerRecord {

@@ -35,17 +35,22 @@ public struct StoredProvider: Hashable, Sendable {
     public var peer: Peer
     /// In the order to dial in, at most ``maximumAddresses``: what is behind them is not kept.
     public var addresses: [Multiaddr]
+    /// Whether the announcement came from the network of the first address. Only then does it say where the provider is: an
+    /// address alone is made up for nothing.
+    public var isPlaced: Bool
     public var receivedAt: Instant
     public var expiresAt: Instant
     /// Whether this node itself provides it: then it is announced again, and goes only when somebody withdraws it.
     public var isOwn: Bool
 
     public init(
-        key: [UInt8], peer: Peer, addresses: [Multiaddr], receivedAt: Instant, expiresAt: Instant, isOwn: Bool = false
+        key: [UInt8], peer: Peer, addresses: [Multiaddr], isPlaced: Bool = false, receivedAt: Instant,
+        expiresAt: Instant, isOwn: Bool = false
     ) {
         self.key = key
         self.peer = peer
         self.addresses = addresses
+        self.isPlaced = isPlaced
         self.receivedAt = receivedAt
         self.expiresAt = expiresAt
         self.isOwn = isOwn

@@ -1,8 +1,9 @@
 /// The interned strings of one connection: agents, protocol sets and sources.
 ///
-/// Rows of these tables are never changed, so what was read once stays true.
+/// Rows of these tables are never changed, and a number is never given to another string (``Store/sweepStrings()``), so what
+/// was read once stays true.
 final class StringTables {
-    enum Table: Int {
+    enum Table: Int, CaseIterable {
         case agent, protocolSet, source
 
         var sealed: SealedTable {
@@ -30,6 +31,11 @@ final class StringTables {
 
     /// Caches are emptied beyond this many entries each: a crawl may meet very many agents.
     private static let cacheLimit = 8_192
+
+    /// Rows of a table that nobody looks for whether they are used: a network of honest peers has some thousand agents.
+    static let keptUnused: Int64 = 4_096
+    /// How many rows each table had when it was last swept.
+    private var sweptCounts: [Int64] = [0, 0, 0]
 
     init(_ connection: Connection) { self.connection = connection }
 
@@ -108,6 +114,26 @@ final class StringTables {
         let number = try intern(.protocolSet, protocols.joined(separator: "\n"))
         latestProtocols = (protocols, number)
         return number
+    }
+
+    /// Whether a table has grown enough for a look at all peers: half of what was left, so that the looks cost O(1) a row.
+    func isSweepDue(_ table: Table) throws(SQLiteError) -> Bool {
+        let count = try count(table)
+        return count > max(Self.keptUnused, sweptCounts[table.rawValue] / 2 * 3)
+    }
+
+    /// Rows that were not used are gone, by this connection's transaction.
+    func swept(_ table: Table) throws(SQLiteError) {
+        forgetNumbers()
+        sweptCounts[table.rawValue] = try count(table)
+    }
+
+    private func count(_ table: Table) throws(SQLiteError) -> Int64 {
+        switch table {
+        case .agent: try connection.integer("SELECT count(*) FROM agent")
+        case .protocolSet: try connection.integer("SELECT count(*) FROM protocol_set")
+        case .source: try connection.integer("SELECT count(*) FROM source")
+        }
     }
 
     /// Forgets everything: after a rollback, rows that were read inside the transaction are not there, and their numbers

@@ -26,8 +26,10 @@ extension ReadView {
             }
         }
         var found = byPeer.values.filter { !$0.isOwn }.sorted(by: StoredProvider.isNewer)
-        // As the writer will do: the newest stay.
-        found.removeLast(max(0, found.count - limit))
+        // As the writer will do.
+        for place in ProviderShares.surplus(found.map(\.shareGroup), limit: limit).reversed() {
+            found.remove(at: place)
+        }
         found += byPeer.values.filter(\.isOwn)
         return found.sorted(by: StoredProvider.isNewer)
     }

@@ -81,17 +81,18 @@ extension RecordReader {
         let key = row.array(0)
         let received = Instant(milliseconds: row.int64(4))
         guard (1...StoredValue.maximumKeyBytes).contains(key.count), let peerKey = try? self.key(row.bytes(1)),
-            let id = PeerID(row.array(2)), let addresses = Self.addresses(row.array(3), at: received)
+            let id = PeerID(row.array(2)), let (addresses, isPlaced) = Self.addresses(row.array(3), at: received)
         else { return nil }
         return StoredProvider(
-            key: key, peer: Peer(id: id, key: peerKey), addresses: addresses, receivedAt: received,
+            key: key, peer: Peer(id: id, key: peerKey), addresses: addresses, isPlaced: isPlaced, receivedAt: received,
             expiresAt: Instant(milliseconds: row.int64(5)), isOwn: row.int64(6) != 0)
     }
 
-    /// - Returns: nil when the blob is damaged.
-    static func addresses(_ blob: [UInt8], at received: Instant) -> [Multiaddr]? {
-        let base = AddressCodec.Base(firstSeen: received, lastSeen: received)
-        return AddressCodec.decode(blob[...], base: base)?.map(\.record.address)
+    /// - Returns: the addresses, and whether the announcement came from the network of the first; nil when the blob is damaged.
+    static func addresses(_ blob: [UInt8], at received: Instant) -> ([Multiaddr], isPlaced: Bool)? {
+        let base = AddressCodec.Base(firstSeen: received, lastSeen: received, lastOK: received)
+        guard let entries = AddressCodec.decode(blob[...], base: base) else { return nil }
+        return (entries.map(\.record.address), isPlaced: entries.first?.record.lastOK != nil)
     }
 
     /// Some rows of a table, and where they end if there may be more.

@@ -27,6 +27,9 @@ final class Connection {
 
     init(path: String, access: Access, waitMilliseconds: Int = 5_000) throws(SQLiteError) {
         self.path = path
+        if access != .memory, let obstacle = DatabaseFiles.obstacle(of: path) {
+            throw SQLiteError(code: SQLiteError.obstructed, message: obstacle, statement: "open \(path)")
+        }
         // SQLite gives names like ":memory:" and "file:..." meanings of their own: here they are names of files.
         let path = path.hasPrefix("/") ? path : "./" + path
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
@@ -57,6 +60,7 @@ final class Connection {
         busyWait.install(on: handle)
         _ = kadstore_set_defensive(handle)
         sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.maximumLength)
+        sqlite3_limit(handle, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, Self.maximumPattern)
         try defineSeals()
         // The log's index is then in memory, where it can be made without a file.
         if access == .unlocked { try execute("PRAGMA locking_mode = EXCLUSIVE") }
@@ -73,6 +77,9 @@ final class Connection {
     /// The most bytes of a value or row. Rows of ours come nowhere near it (64 addresses of at most 1 KiB, 128 names); a file that was
     /// made to exhaust memory does.
     private static let maximumLength: Int32 = 4 << 20
+
+    /// Bytes of a pattern: the time to match one grows with a power of its length.
+    private static let maximumPattern: Int32 = 64
 
     /// Whether SQLite opened the file for reading only, although it was asked for more.
     var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }

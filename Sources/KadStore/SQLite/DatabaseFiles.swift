@@ -19,6 +19,14 @@ enum DatabaseFiles {
     /// What the names of the others end with: log, index of the log, rollback journal, lock for writing.
     static let companions = ["-wal", "-shm", "-journal", "-lock"]
 
+    /// What stands where SQLite keeps its own and is no regular file: it would read a pipe for ever, and write through nothing
+    /// that somebody else laid there.
+    static func obstacle(of database: String) -> String? {
+        var status = stat()
+        return companions.lazy.map { WriteLock.realPath(database) + $0 }
+            .first { lstat($0, &status) == 0 && status.st_mode & S_IFMT != S_IFREG }
+    }
+
     /// The write-ahead log.
     static func log(of database: String) -> String { WriteLock.realPath(database) + "-wal" }
 }

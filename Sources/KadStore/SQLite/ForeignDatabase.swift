@@ -20,10 +20,14 @@ package struct ForeignDatabase {
         try connection.execute("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA query_only = ON")
     }
 
-    /// Whether the schema has a table of this name, and no view or virtual table.
+    /// Whether the schema has a table of this name, and no view or virtual table; nor one with columns that are computed when
+    /// they are read, in any time that pleased who made the file.
     package func hasTable(_ name: String) throws(SQLiteError) -> Bool {
         let query = try connection.prepare(
-            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?")
+            """
+            SELECT 1 FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1
+                AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE hidden <> 0)
+            """)
         return try query.bind(1, name).step()
     }
 

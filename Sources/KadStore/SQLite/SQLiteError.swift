@@ -25,6 +25,11 @@ public struct SQLiteError: Error, Hashable, Sendable {
     }
 }
 
+extension SQLiteError {
+    /// None of SQLite's: it was not asked, for something is in the way that ``message`` names.
+    static let obstructed: Int32 = 0xff
+}
+
 extension SQLiteError: CustomStringConvertible {
     public var description: String {
         let folded = statement.split(whereSeparator: \.isWhitespace).joined(separator: " ")

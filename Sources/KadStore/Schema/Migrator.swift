@@ -15,10 +15,12 @@ struct Migrator {
 
     static let latest = Migration.all.last?.version ?? 0
 
-    /// A database in memory with the tables of the latest schema, and nothing in them.
-    static func model() throws(SQLiteError) -> Connection {
+    /// A database in memory with the tables of a schema, and nothing in them.
+    static func model(through version: Int = latest) throws(SQLiteError) -> Connection {
         let model = try Connection(path: "", access: .memory)
-        for migration in Migration.all { try model.execute(String(decoding: migration.sql, as: UTF8.self)) }
+        for migration in Migration.all where migration.version <= version {
+            try model.execute(String(decoding: migration.sql, as: UTF8.self))
+        }
         return model
     }
 
@@ -107,7 +109,7 @@ struct Migrator {
         try connection.execute("PRAGMA user_version = \(migration.version)")
     }
 
-    /// Compares the migrations that the file records with ours.
+    /// Compares the migrations that the file records with ours, and its schema with what they make.
     func verify(through version: Int) throws {
         guard version > 0 else { return }
         let query = try connection.statement("SELECT version, name, sha256 FROM migration ORDER BY version")
@@ -123,6 +125,9 @@ struct Migrator {
         }
         guard found == version else {
             throw StoreError.corrupt(path: path, detail: "it records \(found) schema changes for schema \(version)")
+        }
+        if let intrusion = try SchemaText.intrusion(connection, version: version) {
+            throw StoreError.foreignSchema(path: path, detail: intrusion)
         }
     }
 

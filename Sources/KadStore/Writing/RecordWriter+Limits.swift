@@ -1,25 +1,33 @@
 import Kademlia
+import Multiformats
 
 /// Takes away what is too much of values and providers, or has run out, inside the writer's transaction.
 extension RecordWriter {
-    /// Keeps the newest providers of a key.
+    /// Keeps as many providers of a key as are allowed, by ``ProviderShares``.
     func capProviders(of key: [UInt8], _ limits: HoldingLimits, _ change: inout Change) throws {
-        let surplus = try connection.statement(
+        let count = try connection.statement("SELECT count(*) FROM provider WHERE key = ?1 AND is_own = 0")
+        let isOver = try count.bind(1, key).step() && count.int64(0) > Int64(limits.keptPerKey)
+        count.reset()
+        guard isOver else { return }
+        let all = try connection.statement(
             """
             SELECT key, peer, id, addresses, received_at, expires_at, is_own, seal FROM provider
-            WHERE key = ?1 AND is_own = 0 ORDER BY received_at DESC, peer LIMIT -1 OFFSET ?2
+            WHERE key = ?1 AND is_own = 0 ORDER BY received_at DESC, peer
             """)
-        surplus.bind(1, key).bind(2, Int64(limits.keptPerKey))
-        var peers: [[UInt8]] = []
-        while try surplus.step() {
-            guard surplus.isSound(.provider) else { continue }
-            peers.append(surplus.array(1))
-            change[.provider, isOwn: false] += .row(Self.size(surplus, .provider), hasCome: false)
+        var rows: [(peer: [UInt8], bytes: Int64, group: NetworkGroup?)] = []
+        all.bind(1, key)
+        while try all.step() {
+            // A damaged row stays for whoever looks for it.
+            guard all.isSound(.provider) else { continue }
+            var entries = AddressCodec.AddressReader(all.array(3)[...])
+            let first = entries.next().flatMap { $0.hasAnswered ? try? Multiaddr(bytes: $0.address) : nil }
+            rows.append((all.array(1), Self.size(all, .provider), first?.networkGroup(private: false)))
         }
-        surplus.reset()
-        for peer in peers {
-            try connection.statement("DELETE FROM provider WHERE key = ?1 AND peer = ?2").bind(1, key).bind(2, peer)
-                .run()
+        all.reset()
+        for place in ProviderShares.surplus(rows.map(\.group), limit: limits.keptPerKey) {
+            change[.provider, isOwn: false] += .row(rows[place].bytes, hasCome: false)
+            try connection.statement("DELETE FROM provider WHERE key = ?1 AND peer = ?2")
+                .bind(1, key).bind(2, rows[place].peer).run()
         }
     }
 

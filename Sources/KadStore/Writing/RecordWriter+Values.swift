@@ -94,8 +94,9 @@ extension RecordWriter {
     @discardableResult
     func write(_ provider: StoredProvider) throws -> Int64 {
         let received = provider.receivedAt
-        let records = provider.addresses.map { AddressRecord(address: $0, firstSeen: received, lastSeen: received) }
-        let base = AddressCodec.Base(firstSeen: received, lastSeen: received)
+        var records = provider.addresses.map { AddressRecord(address: $0, firstSeen: received, lastSeen: received) }
+        if provider.isPlaced, !records.isEmpty { records[0].lastOK = received }
+        let base = AddressCodec.Base(firstSeen: received, lastSeen: received, lastOK: received)
         let addresses = AddressCodec.encode(records, base: base) { _ in 0 }
         try connection.statement(
             """

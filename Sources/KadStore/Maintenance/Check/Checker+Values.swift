@@ -56,7 +56,7 @@ extension Checker {
             report.note("provider", peer, "an id of \(row.bytes(2).count) bytes")
         }
         // Times stand in the row: to decode the addresses, any will do.
-        if let addresses = RecordReader.addresses(row.array(3), at: Instant(milliseconds: 0)) {
+        if let (addresses, _) = RecordReader.addresses(row.array(3), at: Instant(milliseconds: 0)) {
             if addresses.count > StoredProvider.maximumAddresses {
                 report.note("provider", peer, "\(addresses.count) addresses")
             }

@@ -50,21 +50,14 @@ struct Checker {
 
     /// Compares the tables and indexes with those that the migrations make.
     private mutating func checkSchema() throws {
-        let model = try Migrator.model()
-        let (found, expected) = (try Self.schema(connection), try Self.schema(model))
-        for name in Set(found.keys).union(expected.keys).sorted() where found[name] != expected[name] {
+        let expected = try SchemaText.expected(through: Migrator.latest)
+        // What SQLite makes for ANALYZE has a reserved name.
+        let objects = try SchemaText.objects(connection).filter { !$0.name.hasPrefix("sqlite_") }
+        let found = Dictionary(objects.map { ($0.title, $0) }) { first, _ in first }
+        for name in Set(found.keys).union(expected.keys).sorted() where found[name]?.sql != expected[name]?.sql {
             let what =
                 found[name] == nil ? "is missing" : expected[name] == nil ? "is none of ours" : "has been changed"
             report.note("schema", "\(name) \(what)")
         }
-    }
-
-    private static func schema(_ connection: Connection) throws -> [String: String] {
-        // What SQLite makes by itself, for UNIQUE and ANALYZE, has no text or a reserved name.
-        let query = try connection.prepare(
-            "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
-        var schema: [String: String] = [:]
-        while try query.step() { schema[query.text(0)] = query.text(1) }
-        return schema
     }
 }
