@@ -87,7 +87,9 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
-        .target(name: "TestSupport", dependencies: ["Kademlia"], path: "Tests/TestSupport"),
+        // A disk that fails: a VFS for SQLite, and the system calls that the store makes itself.
+        .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
+        .target(name: "TestSupport", dependencies: ["Kademlia", "CFaultVFS"], path: "Tests/TestSupport"),
         .testTarget(
             name: "KademliaTests", dependencies: ["Kademlia", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "KadStoreTests", dependencies: ["KadStore", "TestSupport"]),

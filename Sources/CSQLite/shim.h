@@ -36,4 +36,18 @@ static inline sqlite3_file *kadstore_file(sqlite3 *database) {
     return sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK ? file : 0;
 }
 
+/* The file of a connection's write-ahead log; none before it is open. */
+static inline sqlite3_file *kadstore_log_file(sqlite3 *database) {
+    sqlite3_file *file = 0;
+    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK) return 0;
+    return file && file->pMethods ? file : 0;
+}
+
+/* Whether closing the last connection leaves the log as it is; 1 and 0 set it, -1 only asks. */
+static inline int kadstore_leaves_log(sqlite3 *database, int value) {
+    int result = 0;
+    if (sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, value, &result) != SQLITE_OK) return 0;
+    return result;
+}
+
 #endif

@@ -50,7 +50,8 @@ extension Store {
             throw .invalidArgument("the records are of network '\(records.network.name)', not of this store's")
         }
         let pass = Pass(records)
-        while try await writer.perform({ try pass.step($0, limit: Self.loadChunk) }) {
+        let rows = records.options.chunkRows
+        while try await writer.perform({ try pass.step($0, limit: rows) }) {
             progress?(pass.done)
             if Task.isCancelled { throw .interrupted(done: pass.done) }
         }
@@ -64,9 +65,6 @@ extension Store {
         }
         return pass.summary
     }
-
-    /// Rows of one transaction: about 2 MiB of log, some 40 ms in which other writers wait.
-    private static let loadChunk = 16_384
 }
 
 /// The state of a load between its transactions. Touched on the writer's queue, one step at a time.

@@ -10,6 +10,8 @@ public struct BulkOptions: Sendable {
     public var now: Instant
     /// Records are sorted in memory up to about this many bytes, in temporary files beyond it.
     public var memoryLimit = 48 << 20
+    /// Rows of one transaction: about 2 MiB of log, some 40 ms in which other writers wait.
+    var chunkRows = 16_384
 
     public init(now: Instant) { self.now = now }
 }

@@ -86,15 +86,23 @@ struct BackupFile: ~Copyable {
             // Once more: the copy took its time, and who has opened what is there meanwhile would go on with its log beside
             // the new file.
             try Self.judge(path, replacing: true, database: database)
+            // A log that is gone must not come back beside the new file, which would be overwritten with it.
+            try syncFolder()
             guard rename(temporary, path) == 0 else { throw .system(operation: "rename", path: path, code: errno) }
         } else {
             try appear()
         }
-        // The name itself; not every file system can, and the file is whole in any case.
+        try syncFolder()
+    }
+
+    /// Names that came and went are on the medium then. Not every file system can do that for a folder.
+    private func syncFolder() throws(StoreError) {
         let folder = open(TemporaryStore.folder(of: path), O_RDONLY | O_CLOEXEC)
-        if folder >= 0 {
-            fsync(folder)
-            close(folder)
+        guard folder >= 0 else { return }
+        let fault = fsync(folder) == 0 ? 0 : errno
+        close(folder)
+        if fault == EIO || fault == ENOSPC || fault == EDQUOT {
+            throw .system(operation: "sync the folder", path: path, code: fault)
         }
     }
 
@@ -155,8 +163,10 @@ struct BackupFile: ~Copyable {
             withExtendedLifetime(alone) { _ = unlink(path + "-shm") }
         } catch {
             switch StoreError.of(error, path: path) {
-            // No database: nobody can have it open as one. A damaged one: nobody works with it.
-            case .notAStore, .corrupt, .sqlite: return
+            // No database: nobody can have it open as one. A damaged one: nobody works with it. Of one that cannot be
+            // read now (SQLITE_IOERR) neither is known.
+            case .notAStore, .corrupt: return
+            case .sqlite(_, let error) where error.code != 10: return
             case let error: throw error
             }
         }

@@ -105,6 +105,7 @@ extension Connection {
         guard let handle else {
             return SQLiteError(code: code, message: String(cString: sqlite3_errstr(code)), statement: statement)
         }
+        noteFailure(code, of: handle)
         return SQLiteError(
             code: code, message: String(cString: sqlite3_errmsg(handle)), statement: statement,
             systemError: sqlite3_system_errno(handle), waitedMilliseconds: waitedMilliseconds)
@@ -219,6 +220,7 @@ extension Connection {
     /// - Returns: pages in the log and, of them, those that are in the file now; both 0 when the log was emptied.
     @discardableResult
     func checkpoint(truncating: Bool) throws(SQLiteError) -> (log: Int, moved: Int) {
+        if isLogDoubtful { try syncLog() }
         let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
         let limit = busyWait.limitMilliseconds
         busyWait.limitMilliseconds = 0

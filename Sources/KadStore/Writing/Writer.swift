@@ -130,11 +130,9 @@ final class Writer: @unchecked Sendable {
 
     /// Everything queued before is on the medium when this returns.
     func flush() throws {
-        let connection = try records().reader.connection
-        try connection.execute("PRAGMA synchronous = FULL")
-        defer { try? connection.execute("PRAGMA synchronous = NORMAL") }
-        // A commit under FULL syncs the whole log, earlier commits included; it must change something to reach the log.
-        if try !commitPending(), isUnsynced { try transaction { try markApplied(nil, $0) } }
+        try commitPending()
+        guard isUnsynced else { return }
+        try alone { try $0.syncLog() }
         isUnsynced = false
     }
 
@@ -176,14 +174,14 @@ final class Writer: @unchecked Sendable {
     /// Something was committed that nobody recorded as an event.
     func noteUnannounced() { foreign.withLock { $0.count += 1 } }
 
-    private func markApplied(_ sequence: Int64?, _ records: RecordWriter) throws {
+    private func markApplied(_ sequence: Int64, _ records: RecordWriter) throws {
         try records.reader.connection.statement(
             """
             INSERT INTO writer (token, sequence, updated_at) VALUES (?1, ?2, ?3)
             ON CONFLICT (token) DO UPDATE SET sequence = max(sequence, ?2), updated_at = ?3
             """
         )
-        .bind(1, token).bind(2, sequence ?? 0).bind(3, options.now().milliseconds).run()
+        .bind(1, token).bind(2, sequence).bind(3, options.now().milliseconds).run()
     }
 
     private func scheduleSync() {
