@@ -69,6 +69,7 @@ struct BucketTests {
             #expect(try store.buckets(of: first).first?.live == [contact])
             #expect(try store.buckets(of: second).isEmpty)
             try store.record(.forgotten(try store.peer(at: key), leaving: nil))
+            #expect(try store.buckets(of: first).first?.live == [])
             try await store.flush()
             #expect(try store.buckets(of: first).first?.live == [])
         }

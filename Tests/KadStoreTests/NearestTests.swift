@@ -209,6 +209,28 @@ struct NearestTests {
         }
     }
 
+    @Test("go on page by page where keys are narrower than 256 bits", arguments: [128, 160, 256])
+    func narrowPages(bits: Int) async throws {
+        let scratch = Scratch()
+        try await scratch.withStore("narrow.db", .test(bits)) { store in
+            // Neighbours: a page that ends with one begins with the next, in both directions.
+            let keys = (0..<9).map { Key(1, UInt64($0), 0, 0) }
+            for key in keys + [Key.max.lowerBound(prefix: bits)] { try store.hear(key) }
+            try await store.flush()
+            for target in keys {
+                var found: [Key] = []
+                var token: NearestToken?
+                repeat {
+                    let page = try store.nearest(to: target, count: 1, after: token)
+                    found += page.peers.map(\.key)
+                    token = page.next
+                } while token != nil
+                #expect(found.count == 10)
+                #expect(found == found.sorted { $0.distance(to: target) < $1.distance(to: target) })
+            }
+        }
+    }
+
     @Test("end on a table whose keys are not in order")
     func disorder() async throws {
         let scratch = Scratch()

@@ -20,7 +20,7 @@ struct WritingTests {
             try store.record(.answered(peer, address: .test(4), rtt: 20_000, at: .seconds(2)))
             try store.record(.answered(peer, address: .test(4), rtt: 40_000, at: .seconds(3)))
             try store.record(
-                .identified(peer, agent: "agent/1", protocols: ["/b", "/a", "/b"], at: .seconds(4)))
+                .identified(peer, agent: "agent/1", protocols: ["/b", "", "/a", "/b"], at: .seconds(4)))
             try store.record(.failed(peer, address: .test(9), .timeout, at: .seconds(5)))
             try store.record(.failed(peer, address: .test(9), .timeout, at: .seconds(6)))
             try store.record(.failed(peer, address: nil, .badResponse, at: .seconds(7)))

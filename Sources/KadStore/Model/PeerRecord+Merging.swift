@@ -165,16 +165,17 @@ extension PeerRecord {
     }
 
     static func arranged(_ protocols: [String]) -> [String] {
-        func isFine(_ name: String) -> Bool { name.utf8.count <= maximumNameLength && !name.utf8.contains(10) }
+        // A newline would split the name when it is read again, and an empty one would be gone: no protocol has one or is one.
+        func isKept(_ name: String) -> Bool { !name.isEmpty && !name.utf8.contains(10) }
+        func isFine(_ name: String) -> Bool { name.utf8.count <= maximumNameLength && isKept(name) }
         let isArranged = protocols.indices.allSatisfy { index in
             let name = protocols[index]
             return isFine(name) && (index == 0 || ExactString(protocols[index - 1]) < ExactString(name))
         }
         let bytes = protocols.reduce(0) { $0 + $1.utf8.count }
         if isArranged, protocols.count <= maximumProtocols, bytes <= maximumProtocolBytes { return protocols }
-        // A newline would split the name when it is read again: no protocol has one.
         var left = maximumProtocolBytes
-        let names = protocols.prefix(maximumProtocols).lazy.filter { !$0.utf8.contains(10) }.map(bounded)
+        let names = protocols.prefix(maximumProtocols).lazy.filter(isKept).map(bounded)
         return Set(names.map(ExactString.init)).sorted().map(\.text).filter { name in
             left -= name.utf8.count
             return left >= 0

@@ -46,6 +46,9 @@ struct NearestIndex: KeyIndex {
     }
 
     mutating func seek(_ direction: WalkDirection, low: Key, high: Key) throws -> Key? {
+        // Keys are stored without the bits that the network's have not: of a bound that has some, what is stored would be
+        // a key before it.
+        guard let low = firstKey(from: low) else { return nil }
         let isOpen = direction == .up ? high == .max : low == .zero
         let scan = scans.scan(direction, isOpen: isOpen)
         if direction == .up { up.reset() } else { down.reset() }
@@ -53,6 +56,13 @@ struct NearestIndex: KeyIndex {
         if !isOpen { scan.bind(2, direction == .up ? high : low, width: width) }
         if direction == .up { (up, heads.up) = (scan.cursor, low) } else { (down, heads.down) = (scan.cursor, high) }
         return try advance(direction)
+    }
+
+    /// The first key of the network's width that is not below `bound`; nil when there is none.
+    private func firstKey(from bound: Key) -> Key? {
+        let bits = width * 8
+        guard bits < Key.bitWidth, bound != bound.lowerBound(prefix: bits) else { return bound }
+        return bound.upperBound(prefix: bits).successor
     }
 
     mutating func advance(_ direction: WalkDirection) throws -> Key? {

@@ -142,7 +142,14 @@ struct ReadView {
     /// The buckets of an identity, queued changes included.
     func buckets(of identity: Int64) throws -> [BucketSnapshot] {
         var byIndex: [Int: BucketSnapshot] = [:]
-        for bucket in try reader.buckets(of: identity) { byIndex[bucket.index] = bucket }
+        for var bucket in try reader.buckets(of: identity) {
+            if hasPendingPeers {
+                // Who is forgotten is a contact no more. All others of a stored bucket are there.
+                bucket.live = try bucket.live.filter { try !isPending($0.key) || isKnown($0.key) }
+                bucket.replacements = try bucket.replacements.filter { try !isPending($0.key) || isKnown($0.key) }
+            }
+            byIndex[bucket.index] = bucket
+        }
         for case .bucket(var snapshot, identity: identity) in otherEvents {
             // As the writer will do: a contact without a row could not be dialled after a restart.
             snapshot.live = try snapshot.live.filter { try isKnown($0.key) }
