@@ -122,7 +122,7 @@ struct RowJudge {
 
     private func isProvider(_ row: [RawValue]) -> Bool {
         guard isContentKey(row[0]), isDerived(key: row[1], id: row[2]), let blob = row[3].blob, isWithin(row[6], 0...1),
-            let addresses = RecordReader.addresses(Array(blob), at: Instant(milliseconds: 0))
+            let (addresses, _) = RecordReader.addresses(Array(blob), at: Instant(milliseconds: 0))
         else { return false }
         return addresses.count <= StoredProvider.maximumAddresses
     }
