@@ -34,7 +34,9 @@ private struct Memory {
             others.insert(identity)
             for bucket in try reader.buckets(of: identity.number) {
                 if let at = bucket.refreshedAt { others.insert("bucket \(bucket.index) \(at)") }
-                for contact in bucket.live { others.insert([AnyHashable("live \(bucket.index)"), AnyHashable(contact)]) }
+                for contact in bucket.live {
+                    others.insert([AnyHashable("live \(bucket.index)"), AnyHashable(contact)])
+                }
                 for contact in bucket.replacements {
                     others.insert([AnyHashable("spare \(bucket.index)"), AnyHashable(contact)])
                 }
