@@ -63,7 +63,7 @@ struct ErrorTests {
             .write(to: URL(fileURLWithPath: scratch.path("peers.txt")))
         for arguments in [
             ["migrate", "--db", path], ["migrate", "--dry-run", "--db", path], ["vacuum", "--db", path],
-            ["checkpoint", "--db", path], ["restore", scratch.path("good.db"), "--replace", "--db", path],
+            ["checkpoint", "--db", path], ["restore", scratch.path("good.db"), "--force", "--db", path],
             ["restore", path, "--db", scratch.path("new.db")], ["import", scratch.path("peers.txt"), "--db", path],
             ["export", "--db", path], ["check", "--db", path], ["backup", "--db", path, scratch.path("b.db")],
         ] {
