@@ -229,10 +229,12 @@ struct NativeTests {
         #expect(again.elementsEqual(lines))
     }
 
-    @Test("a file of schema 2 restores, all that a node remembers with it, and comes out again line by line")
-    func secondSchema() async throws {
+    @Test(
+        "a file of schema 2 and 3 restores, all that a node remembers with it, and comes out again line by line",
+        arguments: [2, 3])
+    func laterSchemas(version: Int) async throws {
         let store = try await scratch.store(.libp2p, .public)
-        let path = fixture("../stores/V0002.jsonl")
+        let path = fixture("../stores/V000\(version).jsonl")
         let report = try await store.restorePeers(from: ImportSource.open(path))
         #expect(report.peers == 6 && report.tombstones == 2 && report.buckets == 4)
         #expect(report.heldFailures == 1 && report.sessions == 2 && report.lookups == 2)

@@ -51,7 +51,8 @@ struct CheckTests {
         #expect(vacuum.status == 0 && vacuum.messages.contains("1 row sealed"))
         #expect(try !Command.run("check", "--db", path).messages.contains("without a seal"))
 
-        try Samples.execute("UPDATE peer SET last_seen = last_seen + 1 WHERE key = (SELECT max(key) FROM peer)", on: path)
+        try Samples.execute(
+            "UPDATE peer SET last_seen = last_seen + 1 WHERE key = (SELECT max(key) FROM peer)", on: path)
         let damaged = try Command.run("check", "--db", path, "--json")
         #expect(damaged.status == 1)
         let document = try damaged.json()

@@ -51,6 +51,30 @@ struct ErrorTests {
         }
     }
 
+    @Test("a store of the next version is refused by every command that would write it, and stays as it is")
+    func downgrade() async throws {
+        let scratch = Scratch()
+        let path = scratch.path("a.db")
+        try await Samples.fill(path, count: 3)
+        #expect(try Command.run("backup", "--db", path, scratch.path("good.db")).status == 0)
+        try Samples.execute("PRAGMA user_version = 5; PRAGMA wal_checkpoint(TRUNCATE)", on: path)
+        let before = try Data(contentsOf: URL(fileURLWithPath: path))
+        try Data("/ip4/1.2.3.4/tcp/4001/p2p/\(Samples.id(1))\n".utf8)
+            .write(to: URL(fileURLWithPath: scratch.path("peers.txt")))
+        for arguments in [
+            ["migrate", "--db", path], ["migrate", "--dry-run", "--db", path], ["vacuum", "--db", path],
+            ["checkpoint", "--db", path], ["restore", scratch.path("good.db"), "--force", "--db", path],
+            ["restore", path, "--db", scratch.path("new.db")], ["import", scratch.path("peers.txt"), "--db", path],
+            ["export", "--db", path], ["check", "--db", path], ["backup", "--db", path, scratch.path("b.db")],
+        ] {
+            let result = try Command.run(arguments)
+            #expect(result.status == 78, "\(arguments)")
+            #expect(result.messages.contains("schema") || result.messages.contains("newer"), "\(result.messages)")
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
+        #expect(!FileManager.default.fileExists(atPath: scratch.path("new.db")))
+    }
+
     @Test("a damaged file: 65")
     func damaged() async throws {
         let scratch = Scratch()

@@ -17,7 +17,7 @@ struct InitTests {
         let upgraded = try Command.run("init", "--db", path)
         #expect(upgraded.status == 0 && upgraded.messages.contains("from schema 1"))
         #expect(try Command.run("init", "--db", path).messages.contains("left as it is"))
-        #expect(try Command.run("stats", "--db", path, "--json").json()["schema"] as? Int == 3)
+        #expect(try Command.run("stats", "--db", path, "--json").json()["schema"] as? Int == 4)
     }
 
     @Test("creates a store of libp2p with public scope, for its owner alone")

@@ -21,7 +21,8 @@ struct CheckTests {
             "UPDATE tally SET peers = peers + 1", "DELETE FROM tally", "DROP TABLE witness",
             "UPDATE held SET class = 0", "UPDATE held SET network_group = x'01'",
             "INSERT INTO held VALUES (x'aa', NULL, 1, 1, 0, 1, NULL, NULL)",
-            "UPDATE witness SET network_group = x'0102'", "INSERT INTO session VALUES (1500, 1600, NULL), (1550, 1700, NULL)",
+            "UPDATE witness SET network_group = x'0102'",
+            "INSERT INTO session VALUES (1500, 1600, NULL), (1550, 1700, NULL)",
             "UPDATE lookup_summary SET reason = 99", "UPDATE lookup_total SET queries = -1",
             "UPDATE lookup_total SET reason = 0", "UPDATE lookup_summary SET hops = -1",
             """

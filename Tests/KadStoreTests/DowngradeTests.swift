@@ -7,7 +7,7 @@ import Testing
 @Suite("A file of a later schema")
 struct DowngradeTests {
     /// A store of the schema after this one, as a later version would write it, closed; and its bytes.
-    private func makeLater(_ scratch: Scratch, log: Bool) async throws -> Data {
+    private func makeLater(_ scratch: Scratch) async throws -> Data {
         try await scratch.makeFullStore()
         do {
             let connection = try Connection(path: scratch.path(), access: .readWrite)
@@ -17,7 +17,7 @@ struct DowngradeTests {
                 INSERT INTO migration VALUES (\(Migrator.latest + 1), 'later', 'x', 0);
                 PRAGMA user_version = \(Migrator.latest + 1)
                 """)
-            if !log { try connection.checkpoint(truncating: true) }
+            try connection.checkpoint(truncating: true)
         }
         return try Data(contentsOf: URL(fileURLWithPath: scratch.path()))
     }
@@ -25,7 +25,7 @@ struct DowngradeTests {
     @Test("is refused by name, whatever is asked of it, and stays as it is to the last byte")
     func refused() async throws {
         let scratch = Scratch()
-        let before = try await makeLater(scratch, log: false)
+        let before = try await makeLater(scratch)
         let path = scratch.path()
         let expected = StoreError.newerSchema(path: path, found: Migrator.latest + 1, supported: Migrator.latest)
         await #expect(throws: expected) { try await Store.open(path) }

@@ -24,7 +24,8 @@ struct SealTests {
         ]
         #expect(Seal.of(.peer, peer + [ColumnValue](repeating: .null, count: 10)) == 725_462_318)
         let network: [ColumnValue] = [
-            .integer(1), text(""), text("ä€\u{1d11e}\0x"), text("sha256"), .integer(256), text("libp2p"), .integer(.min),
+            .integer(1), text(""), text("ä€\u{1d11e}\0x"), text("sha256"), .integer(256), text("libp2p"),
+            .integer(.min),
             .integer(65_536), .blob([UInt8](repeating: 0, count: 32)),
         ]
         #expect(Seal.of(.network, network) == 1_236_549_233)

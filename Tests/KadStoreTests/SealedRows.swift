@@ -90,7 +90,8 @@ extension Store {
         try record(.online(from: .seconds(-9_000), to: .seconds(-8_000)))
         try record(.online(from: .seconds(0), to: .seconds(5)))
         try record(.lookedUp(.test(5, identity: identity.number)))
-        try record(.clock(ClockMark(highWater: .seconds(5), onlineMilliseconds: 5, bootID: "boot", bootedAt: .seconds(0))))
+        try record(
+            .clock(ClockMark(highWater: .seconds(5), onlineMilliseconds: 5, bootID: "boot", bootedAt: .seconds(0))))
         for index in 0..<3 { try record(.candidateHeard(.test(500 + index), source: "test", at: .seconds(0))) }
         try record(.candidateTried(.test(500), at: .seconds(1)))
         for index: UInt64 in 1...2 {

@@ -31,9 +31,11 @@ struct SealedStoreTests {
         // Rows that were there, changed.
         let records = try store.peers().peers
         for record in records {
-            try store.record(.answered(record.peer, address: record.addresses.first?.address, rtt: 30_000, at: .seconds(9)))
+            try store.record(
+                .answered(record.peer, address: record.addresses.first?.address, rtt: 30_000, at: .seconds(9)))
             try store.record(.failed(record.peer, address: nil, .timeout, at: .seconds(10)))
-            try store.record(.identified(record.peer, agent: "new \(record.key.word3)", protocols: ["/new"], at: .seconds(9)))
+            try store.record(
+                .identified(record.peer, agent: "new \(record.key.word3)", protocols: ["/new"], at: .seconds(9)))
             try store.record(.held(.test(record.key, at: .seconds(9), count: 3)))
         }
         let crawl = try #require(try store.crawls().first).number
@@ -64,7 +66,8 @@ struct SealedStoreTests {
             try loader.add(ImportedPeer(id: peer.id, addresses: [ImportedPeer.Address(.test(800 + index))]))
         }
         for index in 500..<505 {
-            try loader.add(Candidate(address: .test(index), firstSeen: .seconds(20), lastSeen: .seconds(20), source: "bulk"))
+            try loader.add(
+                Candidate(address: .test(index), firstSeen: .seconds(20), lastSeen: .seconds(20), source: "bulk"))
         }
         _ = try await loader.finish()
         try await unsealed("a bulk load")
@@ -89,7 +92,8 @@ struct SealedStoreTests {
                     address: nil, failureClass: .timeout, count: 1, firstAt: .seconds(0), lastAt: .seconds(1))
             ]
             record.backoff = BackoffState(streakMilli: 1, streakAt: .seconds(1), lastClass: .timeout)
-            let identity = Identity(number: 4, peer: try store.peer(at: Key(6, 0, 0, 0)), label: "", createdAt: .seconds(0))
+            let identity = Identity(
+                number: 4, peer: try store.peer(at: Key(6, 0, 0, 0)), label: "", createdAt: .seconds(0))
             let items: [RestoreItem] = [
                 .peer(record), .candidate(Candidate(address: .test(3), firstSeen: .seconds(0), lastSeen: .seconds(0))),
                 .tombstone(Tombstone(key: Key(7, 0, 0, 0), droppedAt: .seconds(0))), .identity(identity),
@@ -123,7 +127,9 @@ struct SealedStoreTests {
         "UPDATE backoff SET opened_at = NULL", "UPDATE peer SET seal = seal + 1",
     ]
 
-    @Test("of a peer that were changed are left out by name, merged into by nobody, and stay as they are", arguments: damage)
+    @Test(
+        "of a peer that were changed are left out by name, merged into by nobody, and stay as they are",
+        arguments: damage)
     func peers(sql: String) async throws {
         let scratch = Scratch()
         try await scratch.makeFullStore()
@@ -145,7 +151,8 @@ struct SealedStoreTests {
         #expect(try store.peers().peers.count == 5)
         #expect(throws: StoreError.self) { try store.record(of: broken) }
         #expect(try await store.check().damagedRows >= 1)
-        let problem = try #require(try await store.check().problems.first { $0.text.contains("does not match its seal") })
+        let problem = try #require(
+            try await store.check().problems.first { $0.text.contains("does not match its seal") })
         #expect(problem.key == broken)
 
         let peer = try store.peer(at: broken)
@@ -178,18 +185,18 @@ struct SealedStoreTests {
         let store = try await Store.open(scratch.path())
         var report = try await store.check(full: true)
         #expect(report.problems.map(\.description) == [])
-        #expect( report.unsealedRows == rows && report.damagedRows == 0)
+        #expect(report.unsealedRows == rows && report.damagedRows == 0)
         let page = try store.peers()
         #expect(page.damaged == [] && page.peers.allSatisfy { $0.successes == 40 })
         try store.record(.answered(page.peers[0].peer, address: nil, rtt: nil, at: .seconds(99)))
         try await store.flush()
         report = try await store.check(full: true)
         #expect(report.problems.map(\.description) == [])
-        #expect( report.unsealedRows == rows - 1)
+        #expect(report.unsealedRows == rows - 1)
         #expect(try await store.vacuum().sealedRows == rows - 1)
         report = try await store.check(full: true)
         #expect(report.problems.map(\.description) == [])
-        #expect( report.unsealedRows == 0)
+        #expect(report.unsealedRows == 0)
         #expect(try store.peers().peers.count == 6)
         #expect(try await store.vacuum().sealedRows == 0)
         try await store.close()
@@ -244,21 +251,29 @@ struct SealedStoreTests {
             ]
         }
         let edits: [(String, [Int])] = [
-            ("UPDATE candidate SET tries = tries + 1 WHERE address = (SELECT min(address) FROM candidate)",
-             [2, 2, 2, 2, 1, 1, 1, 3, 1, 1, 6]),
-            ("UPDATE tombstone SET class = 1 WHERE key = (SELECT max(key) FROM tombstone)",
-             [3, 1, 2, 2, 1, 1, 1, 3, 1, 1, 6]),
+            (
+                "UPDATE candidate SET tries = tries + 1 WHERE address = (SELECT min(address) FROM candidate)",
+                [2, 2, 2, 2, 1, 1, 1, 3, 1, 1, 6]
+            ),
+            (
+                "UPDATE tombstone SET class = 1 WHERE key = (SELECT max(key) FROM tombstone)",
+                [3, 1, 2, 2, 1, 1, 1, 3, 1, 1, 6]
+            ),
             ("UPDATE held SET count = 9 WHERE key = (SELECT min(key) FROM held)", [3, 2, 1, 2, 1, 1, 1, 3, 1, 1, 6]),
-            ("UPDATE session SET ended_at = ended_at + 1 WHERE started_at = (SELECT min(started_at) FROM session)",
-             [3, 2, 2, 1, 1, 1, 1, 3, 1, 1, 6]),
+            (
+                "UPDATE session SET ended_at = ended_at + 1 WHERE started_at = (SELECT min(started_at) FROM session)",
+                [3, 2, 2, 1, 1, 1, 1, 3, 1, 1, 6]
+            ),
             ("UPDATE clock SET high_water = high_water + 1", [3, 2, 2, 2, 0, 1, 1, 3, 1, 1, 6]),
             ("UPDATE value SET bytes = x'00' WHERE key = CAST('others' AS BLOB)", [3, 2, 2, 2, 1, 0, 1, 3, 1, 1, 6]),
             ("UPDATE value SET bytes = x'00' WHERE is_own", [3, 2, 2, 2, 1, 1, 0, 3, 1, 1, 6]),
             ("UPDATE provider SET received_at = 1 WHERE is_own", [3, 2, 2, 2, 1, 1, 1, 2, 0, 1, 6]),
             ("UPDATE identity SET label = 'x'", [3, 2, 2, 2, 1, 1, 1, 3, 1, 0, 0]),
             ("UPDATE bucket SET refreshed_at = 1", [3, 2, 2, 2, 1, 1, 1, 3, 1, 1, 6]),
-            ("UPDATE member SET verified = 0 WHERE key = (SELECT min(key) FROM member)",
-             [3, 2, 2, 2, 1, 1, 1, 3, 1, 1, 5]),
+            (
+                "UPDATE member SET verified = 0 WHERE key = (SELECT min(key) FROM member)",
+                [3, 2, 2, 2, 1, 1, 1, 3, 1, 1, 5]
+            ),
         ]
         for (sql, expected) in edits {
             let copy = Scratch()
@@ -291,7 +306,8 @@ struct SealedStoreTests {
         #expect(page.damaged == [] && page.peers.count == 6)
         #expect(page.peers.count { $0.agent == nil } == 3 && page.peers.count { $0.protocols == [] } == 2)
         // The string is heard of again: it has its number, whatever became of its row.
-        try store.record(.identified(page.peers[0].peer, agent: "agent 0", protocols: ["/a/1", "/b/0"], at: .seconds(9)))
+        try store.record(
+            .identified(page.peers[0].peer, agent: "agent 0", protocols: ["/a/1", "/b/0"], at: .seconds(9)))
         try await store.flush()
         let report = try await store.check(full: true)
         #expect(report.damagedRows == 2)
@@ -392,14 +408,16 @@ struct SealedStoreTests {
                 try store.hear(key)
                 try store.record(.candidateHeard(.test(Int(key.word3 & 0xffff)), source: nil, at: .seconds(0)))
                 let gone = Key(key.word3, key.word2, 1, 1)
-                try store.record(.forgotten(try store.peer(at: gone), leaving: Tombstone(key: gone, droppedAt: .seconds(0))))
+                try store.record(
+                    .forgotten(try store.peer(at: gone), leaving: Tombstone(key: gone, droppedAt: .seconds(0))))
             }
         }
         let broken = Set(keys.filter { _ in UInt64.random(in: 0..<3, using: &generator) < seed })
         do {
             let connection = try connection(scratch)
             for key in broken {
-                try connection.execute("UPDATE peer SET last_seen = last_seen + 7 WHERE key = x'\(Hex.encode(key.bytes()))'")
+                try connection.execute(
+                    "UPDATE peer SET last_seen = last_seen + 7 WHERE key = x'\(Hex.encode(key.bytes()))'")
             }
             try connection.execute(
                 """

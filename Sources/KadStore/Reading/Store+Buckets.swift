@@ -21,7 +21,8 @@ extension Store {
                 if let identity = known.first(where: { $0.peer.id == id }) { return identity }
                 if try records.reader.isIdentityDamaged(id) {
                     throw StoreError.corrupt(
-                        path: records.connection.path, detail: "its identity \(network.idEncoding.encode(id)) cannot be read")
+                        path: records.connection.path,
+                        detail: "its identity \(network.idEncoding.encode(id)) cannot be read")
                 }
                 let number = try records.connection.nextNumber(after: "SELECT ifnull(max(number), 0) FROM identity")
                 let identity = Identity(

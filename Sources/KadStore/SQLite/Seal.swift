@@ -78,7 +78,9 @@ struct Seal {
         }
         if offset < bytes.count {
             var word: UInt64 = 0
-            for place in stride(from: bytes.count - 1, through: offset, by: -1) { word = word << 8 | UInt64(bytes[place]) }
+            for place in stride(from: bytes.count - 1, through: offset, by: -1) {
+                word = word << 8 | UInt64(bytes[place])
+            }
             hash = Self.mix(hash ^ word)
         }
         sum &+= Self.mix(hash ^ UInt64(truncatingIfNeeded: bytes.count))
