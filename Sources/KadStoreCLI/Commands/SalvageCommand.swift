@@ -31,7 +31,7 @@ struct SalvageCommand: AsyncParsableCommand {
             """)
 
     @Option(
-        name: [.short, .customLong("output")],
+        name: .customLong("output"),
         help: ArgumentHelp(
             "Write the result to a new file, and leave the damaged one as it is.", valueName: "file"),
         completion: .file(extensions: ["db"]))

@@ -117,7 +117,7 @@ struct Salvaging {
         try connection.execute("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
         var mending = SalvageMending(connection, network: network)
         try mending.run(addressSources: reading.addressSources, cancellation: cancellation)
-        try StoreCopy.verify(connection, as: target, cancellation, progress: options.onProgress)
+        try StoreCopy.verify(connection, as: path, cancellation, progress: options.onProgress)
         try connection.checkpoint(truncating: true)
         reading.tell(&report, mending)
     }

@@ -5,7 +5,8 @@ struct FuzzTarget: Sendable {
     let seeds: @Sendable () throws -> [[UInt8]]
     let run: @Sendable ([UInt8]) throws -> Void
 
-    static let all = handshakeTargets + noiseTargets + muxerTargets + messageTargets + identityTargets + formatTargets
+    static let all =
+        handshakeTargets + noiseTargets + muxerTargets + messageTargets + identityTargets + formatTargets + pageTargets
 }
 
 /// Something that has to hold does not.
