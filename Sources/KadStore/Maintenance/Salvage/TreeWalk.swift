@@ -84,7 +84,7 @@ struct TreeWalk {
     mutating func payload(_ page: TreePage, _ cell: TreePage.Cell) -> ArraySlice<UInt8>? {
         guard let first = cell.overflow else { return page.bytes[cell.local] }
         guard cell.payloadBytes <= Self.maximumRowBytes else { return nil }
-        let room = pages.pageBytes - pages.reserved - 4
+        let room = pages.pageBytes - 4
         var payload = Array(page.bytes[cell.local])
         var claimed: [UInt32] = []
         var next = first
@@ -108,7 +108,7 @@ struct TreeWalk {
     mutating func readFreeList() {
         isFreeListIntact = pages.header.isDatabase
         var trunk = pages.header.firstFree
-        let places = (pages.pageBytes - pages.reserved) / 4 - 2
+        let places = pages.pageBytes / 4 - 2
         while trunk != 0 {
             guard let bytes = pages.page(trunk), !reached.contains(trunk), !free.contains(trunk) else { break }
             let count = Int(BigEndian.number(bytes, 4))

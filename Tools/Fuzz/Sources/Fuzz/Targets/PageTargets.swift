@@ -39,7 +39,7 @@ private func readPage(_ bytes: [UInt8]) throws {
     _ = LogFormat.Header(Array(page.prefix(32)))
     guard
         let tree = TreePage(
-            page, header: how & 8 == 0 ? 0 : 100, reserved: Int(how >> 4), as: kinds[Int(how & 7) % kinds.count])
+            page, header: how & 8 == 0 ? 0 : 100, as: kinds[Int(how & 7) % kinds.count])
     else { return }
     for index in -1...tree.cellCount {
         guard let cell = tree.cell(index) else { continue }
