@@ -80,7 +80,7 @@ public enum StoreError: Error, Hashable, Sendable {
         case 14 where error.systemError == EROFS: self = .readOnly(path: path)
         case 14 where error.systemError != 0:
             self = .system(operation: "open", path: path, code: error.systemError)
-        case 26: self = .notAStore(path: path, reason: "it is not an SQLite database")
+        case 26: self = .notAStore(path: path, reason: "it is not an SQLite database, or no longer one")
         default: self = .sqlite(path: path, error)
         }
     }
@@ -110,7 +110,8 @@ extension StoreError: CustomStringConvertible {
         case .notFound(let path):
             "\(path): no such store. Create one with 'kadstore init --db \(path)' or by importing into it."
         case .notAStore(let path, let reason):
-            "\(path): not a kadstore file: \(reason). It was left as it is; name another file."
+            "\(path): not a kadstore file: \(reason). It was left as it is; name another file, or, if it was a store, "
+                + "look with 'kadstore salvage --db \(path)' for what is left of it."
         case .emptyDatabase(let path):
             "\(path): an empty database, not yet a store. Make it one with 'kadstore init --db \(path)' or by importing."
         case .corrupt(let path, let detail):

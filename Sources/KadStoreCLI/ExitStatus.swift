@@ -210,7 +210,9 @@ extension CommandError: CustomStringConvertible {
         case .notThere(let text, let suggestions, _): text + Self.list(suggestions, "Did you mean")
         case .ambiguousPeer(let text, let matches):
             "'\(text)' stands for more than one peer." + Self.list(matches, "Some of them:")
-        case .problemsFound(let count): count == 1 ? "1 problem found." : "\(count) problems found."
+        case .problemsFound(let count):
+            (count == 1 ? "1 problem found." : "\(count) problems found.")
+                + " 'kadstore salvage' makes a sound database of what can be read, or put a backup back."
         case .goalsMissed(let count): count == 1 ? "1 goal missed." : "\(count) goals missed."
         case .output(let code): "cannot write to standard output: \(String(cString: strerror(code)))."
         case .cannotCreate(let path, let code): "\(path): cannot be created: \(String(cString: strerror(code)))."

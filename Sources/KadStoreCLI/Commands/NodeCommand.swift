@@ -47,6 +47,9 @@ struct NodeCommand: AsyncParsableCommand {
             "Which addresses a new store admits: public ones alone, or private and loopback ones too."))
     var scope: Scope?
 
+    @Flag(help: "Where the database is damaged, salvage it first, and go on. What is damaged is kept beside it.")
+    var salvage = false
+
     @Option(
         help: ArgumentHelp(
             "Serve Prometheus metrics at /metrics: a port (of loopback), or an address and a port.",

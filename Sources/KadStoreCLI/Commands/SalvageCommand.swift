@@ -31,7 +31,7 @@ struct SalvageCommand: AsyncParsableCommand {
             """)
 
     @Option(
-        name: [.short, .customLong("output")],
+        name: .customLong("output"),
         help: ArgumentHelp(
             "Write the result to a new file, and leave the damaged one as it is.", valueName: "file"),
         completion: .file(extensions: ["db"]))
@@ -58,7 +58,8 @@ struct SalvageCommand: AsyncParsableCommand {
     func run() async throws {
         try database.validatePath()
         if !dryRun, newFile == nil { try database.requireWriting() }
-        let rejects = try openRejectFile()
+        let others = Store.files(of: database.path) + (newFile.map { [$0] } ?? [])
+        let rejects = try rejectFile.map { try RejectFile.open($0, besides: others) }
         let command = self
         let outcome: Result<SalvageReport, any Error>
         do {
@@ -76,19 +77,6 @@ struct SalvageCommand: AsyncParsableCommand {
             SalvageView.tell(report)
         }
         if report.lost > 0 || report.damagedPages > 0 { throw CommandError.rowsLost(report.lost) }
-    }
-
-    private func openRejectFile() throws -> RejectFile? {
-        guard let rejectFile else { return nil }
-        for other in Store.files(of: database.path) + [newFile].compactMap(\.self)
-        where other == rejectFile || FileStatus.isSame(other, rejectFile) {
-            throw CommandError.usage("--reject-file \(rejectFile) is another file of this command: name a new one.")
-        }
-        do throws(ExchangeError) {
-            return try RejectFile(path: rejectFile)
-        } catch .system(_, let name, let code) {
-            throw CommandError.cannotCreate(path: name, code: code)
-        }
     }
 
     private func salvage(_ rejects: RejectFile?) async throws -> SalvageReport {

@@ -57,12 +57,7 @@ struct IntakeOptions: ParsableArguments {
     /// - Parameter others: files that it must not replace.
     func openRejectFile(besides others: [String]) throws -> RejectFile? {
         guard let rejectFile else { return nil }
-        try require(rejectFile, besides: others)
-        do throws(ExchangeError) {
-            return try RejectFile(path: rejectFile)
-        } catch .system(_, let name, let code) {
-            throw CommandError.cannotCreate(path: name, code: code)
-        }
+        return try RejectFile.open(rejectFile, besides: others)
     }
 
     /// Makes the file of rejected records appear; where the command has failed, its error comes first.
@@ -71,17 +66,31 @@ struct IntakeOptions: ParsableArguments {
     func commit<Value>(_ rejects: RejectFile, besides others: [String], after outcome: Result<Value, any Error>) throws
     {
         do {
-            if let rejectFile { try require(rejectFile, besides: others) }
+            if let rejectFile { try RejectFile.require(rejectFile, besides: others) }
             try rejects.commit()
         } catch {
             _ = try outcome.get()
             throw error
         }
     }
+}
 
-    private func require(_ rejectFile: String, besides others: [String]) throws {
-        for other in others where other == rejectFile || FileStatus.isSame(other, rejectFile) {
-            throw CommandError.usage("--reject-file \(rejectFile) is another file of this command: name a new one.")
+extension RejectFile {
+    /// Opens a file for what is rejected.
+    ///
+    /// - Parameter others: files that it must not replace.
+    static func open(_ path: String, besides others: [String]) throws -> RejectFile {
+        try require(path, besides: others)
+        do throws(ExchangeError) {
+            return try RejectFile(path: path)
+        } catch .system(_, let name, let code) {
+            throw CommandError.cannotCreate(path: name, code: code)
+        }
+    }
+
+    static func require(_ path: String, besides others: [String]) throws {
+        for other in others where other == path || FileStatus.isSame(other, path) {
+            throw CommandError.usage("--reject-file \(path) is another file of this command: name a new one.")
         }
     }
 }

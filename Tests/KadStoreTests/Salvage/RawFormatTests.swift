@@ -72,8 +72,7 @@ struct RawFormatTests {
             }
             for header in [0, 100] {
                 for kind in [nil, TreePage.Kind.leafIndex, .innerTable, .innerIndex, .leafTable] {
-                    let reserved = Int.random(in: 0...40, using: &generator)
-                    guard let page = TreePage(bytes, header: header, reserved: reserved, as: kind) else { continue }
+                    guard let page = TreePage(bytes, header: header, as: kind) else { continue }
                     for index in -1...page.cellCount {
                         guard let cell = page.cell(index) else { continue }
                         _ = RecordFormat.values(page.bytes[cell.local])

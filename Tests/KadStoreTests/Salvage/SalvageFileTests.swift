@@ -49,6 +49,32 @@ struct SalvageFileTests {
         }
     }
 
+    @Test("whatever became of the header")
+    func header() async throws {
+        let scratch = Scratch()
+        let oracle = try await SalvageOracle.make(scratch.path("whole.db"), peers: 300, valueBytes: 30_000)
+        let whole = Array(try data(oracle.path))
+        let path = scratch.path()
+        var generator = SeededGenerator(seed: 8)
+        var damages: [[(Int, UInt8)]] = [0, 2, 16, 32, 64, 128].map { [(16, $0), (17, 0)] }
+        damages += [[(16, 0), (17, 1)], [(20, 32)], [(18, 9), (19, 9)], (0..<100).map { ($0, 0xff) }]
+        for _ in 0..<8 {
+            damages.append(
+                (0..<6).map { _ in (.random(in: 0..<100, using: &generator), .random(in: 0...255, using: &generator)) })
+        }
+        for damage in damages {
+            var bytes = whole
+            for (place, byte) in damage { bytes[place] = byte }
+            for end in ["", "-wal", "-shm"] { unlink(path + end) }
+            try Data(bytes).write(to: URL(fileURLWithPath: path))
+            let report = try await Store.salvage(path)
+            #expect(try SalvageOracle.rows(path) == oracle.rows, "\(damage) \(report)")
+            let store = try await Store.open(path)
+            #expect(try await store.check(full: true).isSound)
+            try await store.close()
+        }
+    }
+
     @Test("is refused while anyone has the file open, and changes nothing then")
     func inUse() async throws {
         let scratch = Scratch()

@@ -80,6 +80,21 @@ final class DamagedFile {
         return code == SQLITE_OK || code == SQLITE_IOERR | (2 << 8) ? bytes : nil
     }
 
+    /// Sees to it that SQLite takes the file's pages for as long as they are: for what the header says, or 4,096 bytes. What
+    /// the file held must lie elsewhere.
+    ///
+    /// - Returns: whether that was changed; the file is then to be opened anew.
+    func mendPageBytes(_ count: Int) throws -> Bool {
+        let told = DamagedPages.pageBytes(bytes(at: 0, count: 18) ?? []) ?? DamagedPages.usualBytes
+        guard told != count, size >= 18 else { return false }
+        let number = count == 65_536 ? 1 : count
+        let code = [UInt8(number >> 8), UInt8(number & 0xff)].withUnsafeBytes {
+            methods.xWrite?(file, $0.baseAddress, 2, 16) ?? SQLITE_IOERR
+        }
+        guard code == SQLITE_OK else { throw connection.failure(code, "mend the header") }
+        return true
+    }
+
     /// Makes the file hold what `source` holds, in one transaction. What it held must lie elsewhere, on the medium.
     ///
     /// Always through the log, so that a log that lies there already can never be taken for one of the new contents, and no

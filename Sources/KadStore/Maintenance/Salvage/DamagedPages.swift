@@ -3,8 +3,6 @@ struct DamagedPages {
     let file: DamagedFile
     let log: DamagedLog
     let pageBytes: Int
-    /// Bytes at the end of each page that are not SQLite's.
-    let reserved: Int
     /// How many pages there can be.
     let count: Int
     /// What the first 100 bytes say, as far as they can be believed.
@@ -32,16 +30,7 @@ struct DamagedPages {
         header.freeCount = Int(BigEndian.number(first, 36))
         header.isAutoVacuum = BigEndian.number(first, 52) != 0
         self.header = header
-        var reserved = first.count > 20 ? Int(first[20]) : 0
-        if log.pageBytes > 0 {
-            pageBytes = log.pageBytes
-        } else if let told = Self.pageBytes(first), Self.isPlausible(file, told, first: header.isDatabase) {
-            pageBytes = told
-        } else {
-            pageBytes = Self.guess(file)
-        }
-        if reserved > pageBytes - 480 { reserved = 0 }
-        self.reserved = reserved
+        pageBytes = log.pageBytes > 0 ? log.pageBytes : Self.guess(file, told: Self.pageBytes(first))
         let pages = Int((file.size + Int64(pageBytes) - 1) / Int64(pageBytes))
         // A page lies in the file or in the log, whatever numbers are written there.
         count = min(max(pages, Int(log.places.keys.max() ?? 0)), pages + log.places.count, Int(UInt32.max - 1))
@@ -54,42 +43,50 @@ struct DamagedPages {
 
     /// A page as a node of a tree.
     func tree(_ number: UInt32, as kind: TreePage.Kind? = nil) -> TreePage? {
-        page(number).flatMap { TreePage($0, header: number == 1 ? 100 : 0, reserved: reserved, as: kind) }
+        page(number).flatMap { TreePage($0, header: number == 1 ? 100 : 0, as: kind) }
     }
 
     // MARK: The size of a page
 
-    private static func pageBytes(_ header: [UInt8]) -> Int? {
+    /// What a header says; nil where it is no size of pages.
+    static func pageBytes(_ header: [UInt8]) -> Int? {
         guard header.count >= 18 else { return nil }
         let told = Int(header[16]) << 8 | Int(header[17])
         let size = told == 1 ? 65_536 : told
         return TreePage.byteCounts.contains(size) && size.nonzeroBitCount == 1 ? size : nil
     }
 
-    /// Whether pages of a size begin like pages: every size that is too small finds row data at most of its places.
-    private static func isPlausible(_ file: DamagedFile, _ size: Int, first isDatabase: Bool) -> Bool {
-        size == usualBytes || score(file, size) > 0 || isDatabase && file.size <= Int64(size)
-    }
-
-    private static func guess(_ file: DamagedFile) -> Int {
-        if score(file, usualBytes) > 0 { return usualBytes }
-        let others = (9...16).map { 1 << $0 }.map { (size: $0, score: score(file, $0)) }
-        guard let best = others.max(by: { $0.score < $1.score }), best.score > 0 else { return usualBytes }
-        return best.size
-    }
-
     /// What stores are made with.
     static let usualBytes = 4_096
 
-    /// Of the first pages, those that are nodes with cells that can all be read, less those that are not.
+    /// The size at which most of the file's beginning reads as pages: what the header says, or what is usual, unless another
+    /// is better.
+    private static func guess(_ file: DamagedFile, told: Int?) -> Int {
+        var best = told ?? usualBytes
+        var most = score(file, best)
+        for size in [usualBytes] + (9...16).map({ 1 << $0 }) where size != best {
+            let score = score(file, size)
+            if score > most { (best, most) = (size, score) }
+        }
+        return best
+    }
+
+    /// How much of the file's beginning is looked at.
+    private static let sampledBytes = 1 << 20
+
+    /// Nodes whose cells can all be read, less those of which some cannot, in bytes: a wrong size finds fewer of the first or
+    /// more of the others.
     private static func score(_ file: DamagedFile, _ size: Int) -> Int {
-        let pages = min(64, Int(file.size / Int64(size)))
+        let pages = min(sampledBytes, Int(clamping: file.size)) / size
         var score = 0
         for number in 1..<max(2, pages) {
-            guard let bytes = file.bytes(at: Int64(number) * Int64(size), count: size) else { continue }
-            guard let page = TreePage(bytes), page.cellCount > 0 else { continue }
-            let isWhole = (0..<page.cellCount).allSatisfy { page.cell($0) != nil }
-            score += isWhole ? 1 : -1
+            guard let bytes = file.bytes(at: Int64(number) * Int64(size), count: size), let page = TreePage(bytes),
+                page.cellCount > 0
+            else { continue }
+            // Cells fill a page from its end.
+            let ends = (0..<page.cellCount).compactMap { page.cell($0)?.local.upperBound }
+            let isWhole = ends.count == page.cellCount && (ends.max() ?? 0) > size - 128
+            score += isWhole || !page.kind.isLeaf && ends.count == page.cellCount ? 1 : -1
         }
         return score
     }

@@ -23,7 +23,7 @@ struct DamagedSchema {
     init(_ walk: inout TreeWalk) throws {
         let header = walk.pages.header
         var entries: [Entry] = []
-        walk.walk(from: 1, Self.table) { walk, _, page in entries += Self.entries(&walk, page) }
+        walk.walk(from: 1, Self.table) { walk, _, page in Self.add(&entries, &walk, page) }
         let layouts = try (1...Migrator.latest).reversed().map { try SchemaLayout(version: $0) }
         func matches(_ layout: SchemaLayout) -> Int {
             entries.count { entry in layout[entry.name].map { !$0.sql.isEmpty && $0.sql == entry.sql } ?? false }
@@ -47,7 +47,7 @@ struct DamagedSchema {
         var copy = walk
         copy.eachOrphan { walk, _, page in
             guard page.kind == .leafTable else { return }
-            entries += Self.entries(&walk, page)
+            Self.add(&entries, &walk, page)
         }
         take(entries, walk)
         guard roots.count < layout.tables.count else { return }
@@ -61,6 +61,11 @@ struct DamagedSchema {
             guard entry.root > 1, Int(entry.root) <= walk.pages.count else { continue }
             roots[entry.name] = entry.root
         }
+    }
+
+    /// A schema of ours has some forty rows: one that was made to fill the memory is not read to its end.
+    private static func add(_ entries: inout [Entry], _ walk: inout TreeWalk, _ page: TreePage) {
+        if entries.count < 1_000 { entries += self.entries(&walk, page) }
     }
 
     private static func entries(_ walk: inout TreeWalk, _ page: TreePage) -> [Entry] {
@@ -92,8 +97,7 @@ struct DamagedSchema {
     /// Whether the first rows below a page are a table's.
     private static func isRoot(_ walk: TreeWalk, _ root: UInt32, of table: TableLayout) -> Bool {
         var number = root
-        // No tree of a file that fits a disk is deeper.
-        for _ in 0..<20 {
+        for _ in 0..<TreeWalk.maximumDepth {
             guard !walk.reached.contains(number), let page = walk.node(number, of: table), page.cellCount > 0 else {
                 return false
             }

@@ -8,8 +8,11 @@ import Multiformats
 struct RowJudge {
     /// Nil while it is not known.
     var network: Network?
-    /// Sources that addresses name: whether they have rows is seen when all are in.
-    private(set) var addressSources: Set<Int64> = []
+    /// Sources that addresses name: whether they have rows is seen when all are in. Nil when they are too many to keep.
+    private(set) var addressSources: Set<Int64>? = []
+
+    /// Those of an honest store are a few: formats and commands.
+    private static let maximumSources = 65_536
 
     private static let classes = 1...Int64(FailureClass.allCases.map(\.rawValue).max() ?? 0)
     private static let reasons = 1...Int64(Lookup.FinishReason.allCases.map(\.rawValue).max() ?? 0)
@@ -116,7 +119,8 @@ struct RowJudge {
         guard (row[8] == .null) == (row[9] == .null), (row[8].integer ?? 0) >= 0, (row[9].integer ?? 0) >= 0,
             isAtLeast(row[10], 0)
         else { return false }
-        for entry in entries { if let source = entry.source { addressSources.insert(source) } }
+        for entry in entries { if let source = entry.source { addressSources?.insert(source) } }
+        if addressSources?.count ?? 0 > Self.maximumSources { addressSources = nil }
         return true
     }
 

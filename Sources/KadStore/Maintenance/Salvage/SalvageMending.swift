@@ -18,8 +18,8 @@ struct SalvageMending {
         writer = RecordWriter(reader)
     }
 
-    /// - Parameter addressSources: sources that addresses of peers name.
-    mutating func run(addressSources: Set<Int64>, cancellation: Cancellation) throws {
+    /// - Parameter addressSources: sources that addresses of peers name; nil for all that there may be.
+    mutating func run(addressSources: Set<Int64>?, cancellation: Cancellation) throws {
         try connection.execute("PRAGMA foreign_keys = OFF")
         try connection.writeTransaction { try dropDependent() }
         try connection.execute("PRAGMA foreign_keys = ON")
@@ -61,8 +61,8 @@ struct SalvageMending {
     }
 
     /// Writes anew whoever names an agent, protocols or a source whose string is gone.
-    private func mendNames(_ addressSources: Set<Int64>, _ cancellation: Cancellation) throws {
-        let lostSources = try addressSources.contains { try reader.strings.name(.source, $0) == nil }
+    private func mendNames(_ addressSources: Set<Int64>?, _ cancellation: Cancellation) throws {
+        let lostSources = try addressSources?.contains { try reader.strings.name(.source, $0) == nil } ?? true
         var last: Key?
         let condition =
             lostSources

@@ -16,7 +16,7 @@ struct SalvageReading {
     private(set) var found: (network: Network, scope: Scope)?
 
     var layout: SchemaLayout { schema.layout }
-    var addressSources: Set<Int64> { judge.addressSources }
+    var addressSources: Set<Int64>? { judge.addressSources }
 
     /// - Throws: ``StoreError/notAStore(path:reason:)`` for a file that shows no sign of having been a store.
     init(_ pages: DamagedPages, _ options: SalvageOptions, _ cancellation: Cancellation) throws {
@@ -203,6 +203,9 @@ struct SalvageReading {
     // MARK: Orphans
 
     private var orphanPages = 0
+    /// The rows of one page are held at once: of honest pages never as many, each row that overflows has its share of the
+    /// page.
+    private static let maximumOrphanBytes = 16 << 20
 
     private mutating func readOrphans(_ target: SalvageTarget) throws {
         var walk = walk
@@ -217,11 +220,13 @@ struct SalvageReading {
     private mutating func takeOrphan(
         _ walk: inout TreeWalk, _ page: TreePage, _ number: UInt32, _ target: SalvageTarget
     ) throws {
+        var bytes = 0
         var payloads: [(index: Int, rowid: Int64?, bytes: ArraySlice<UInt8>, values: [RawValue])] = []
         for index in 0..<page.cellCount {
-            guard let cell = page.cell(index), let payload = walk.payload(page, cell),
-                let values = RecordFormat.values(payload)
+            guard bytes < Self.maximumOrphanBytes, let cell = page.cell(index),
+                let payload = walk.payload(page, cell), let values = RecordFormat.values(payload)
             else { continue }
+            bytes += payload.count
             payloads.append((index, cell.rowid, payload, values))
         }
         var best: (table: TableLayout, rows: [(index: Int, row: [RawValue])])?

@@ -34,12 +34,21 @@ struct Salvaging {
     }
 
     private func salvageInPlace(_ report: inout SalvageReport) throws {
-        let file = try DamagedFile(path, waitMilliseconds: options.waitMilliseconds)
-        guard !file.isReadOnly else { throw StoreError.readOnly(path: path) }
+        var file: DamagedFile? = try DamagedFile(path, waitMilliseconds: options.waitMilliseconds)
         let staged = try TemporaryStore(beside: path)
-        try salvage(file, to: staged.path, &report)
-        report.kept = try KeptDamage.keep(file, at: options.now().milliseconds, cancellation)
-        let source = try Connection(path: staged.path, access: .readWrite)
+        if let held = file {
+            guard !held.isReadOnly else { throw StoreError.readOnly(path: path) }
+            let pageBytes = try salvage(held, to: staged.path, &report)
+            report.kept = try KeptDamage.keep(held, at: options.now().milliseconds, cancellation)
+            guard try held.mendPageBytes(pageBytes) else { return try replace(held, by: staged.path, &report) }
+        }
+        file = nil
+        try replace(
+            DamagedFile(path, waitMilliseconds: options.waitMilliseconds), by: staged.path, &report)
+    }
+
+    private func replace(_ file: DamagedFile, by staged: String, _ report: inout SalvageReport) throws {
+        let source = try Connection(path: staged, access: .readWrite)
         try file.replace(by: source) { done, total in
             // The last step has committed: what is done is done.
             if done < total { try cancellation.check() }
@@ -95,7 +104,10 @@ struct Salvaging {
     // MARK: The result
 
     /// Makes the empty file `target` a sound store.
-    private func salvage(_ file: DamagedFile, to target: String, _ report: inout SalvageReport) throws {
+    ///
+    /// - Returns: how long the damaged file's pages are.
+    @discardableResult
+    private func salvage(_ file: DamagedFile, to target: String, _ report: inout SalvageReport) throws -> Int {
         let pages = DamagedPages(file, DamagedLog(of: path))
         var reading = try SalvageReading(pages, options, cancellation)
         var birth: Birth?
@@ -117,9 +129,10 @@ struct Salvaging {
         try connection.execute("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
         var mending = SalvageMending(connection, network: network)
         try mending.run(addressSources: reading.addressSources, cancellation: cancellation)
-        try StoreCopy.verify(connection, as: target, cancellation, progress: options.onProgress)
+        try StoreCopy.verify(connection, as: path, cancellation, progress: options.onProgress)
         try connection.checkpoint(truncating: true)
         reading.tell(&report, mending)
+        return pages.pageBytes
     }
 
     private func fill(

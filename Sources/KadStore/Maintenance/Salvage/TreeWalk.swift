@@ -9,6 +9,9 @@ struct TreeWalk {
     private(set) var damaged = 0
     private(set) var isFreeListIntact = true
 
+    /// SQLite's own limit. It bounds how many pages lie ahead.
+    static let maximumDepth = 20
+
     /// Rows of ours end far below: a value of 1 MiB, its key and its times.
     private static let maximumRowBytes = 4 << 20
 
@@ -25,8 +28,8 @@ struct TreeWalk {
         from root: UInt32, _ table: TableLayout, _ body: (inout TreeWalk, UInt32, TreePage) throws -> Void
     ) rethrows {
         // Each page enters at most once as a node, so this ends; a child that is none costs nothing.
-        var ahead = [root]
-        while let number = ahead.popLast() {
+        var ahead = [(page: root, depth: 0)]
+        while let (number, depth) = ahead.popLast() {
             guard !reached.contains(number) else {
                 damaged += 1
                 continue
@@ -36,10 +39,10 @@ struct TreeWalk {
                 continue
             }
             reached.insert(number)
-            if let last = page.rightChild { ahead.append(last) }
-            if !page.kind.isLeaf {
+            if !page.kind.isLeaf, depth < Self.maximumDepth {
+                if let last = page.rightChild { ahead.append((last, depth + 1)) }
                 for index in (0..<page.cellCount).reversed() {
-                    if let child = page.cell(index)?.child { ahead.append(child) }
+                    if let child = page.cell(index)?.child { ahead.append((child, depth + 1)) }
                 }
             }
             if page.kind != .innerTable { try body(&self, number, page) }
@@ -81,7 +84,7 @@ struct TreeWalk {
     mutating func payload(_ page: TreePage, _ cell: TreePage.Cell) -> ArraySlice<UInt8>? {
         guard let first = cell.overflow else { return page.bytes[cell.local] }
         guard cell.payloadBytes <= Self.maximumRowBytes else { return nil }
-        let room = pages.pageBytes - pages.reserved - 4
+        let room = pages.pageBytes - 4
         var payload = Array(page.bytes[cell.local])
         var claimed: [UInt32] = []
         var next = first
@@ -105,7 +108,7 @@ struct TreeWalk {
     mutating func readFreeList() {
         isFreeListIntact = pages.header.isDatabase
         var trunk = pages.header.firstFree
-        let places = (pages.pageBytes - pages.reserved) / 4 - 2
+        let places = pages.pageBytes / 4 - 2
         while trunk != 0 {
             guard let bytes = pages.page(trunk), !reached.contains(trunk), !free.contains(trunk) else { break }
             let count = Int(BigEndian.number(bytes, 4))

@@ -1,5 +1,6 @@
 /// A page of a B-tree, read from its bytes (<https://www.sqlite.org/fileformat2.html#b_tree_pages>). Total: whatever the bytes
-/// are, nothing worse comes of them than cells that cannot be read.
+/// are, nothing worse comes of them than cells that cannot be read. Bytes that other programs' SQLite can be told to keep for
+/// itself at the end of each page there are none of in a store.
 struct TreePage {
     enum Kind: UInt8 {
         /// Of an index or a table without rowid. Inner nodes of these hold rows as well.
@@ -36,15 +37,12 @@ struct TreePage {
     let rightChild: UInt32?
 
     private let pointers: Int
-    private let usable: Int
 
     /// - Parameters:
     ///   - header: where the page's header begins: 100 in the first page of a file, else 0.
-    ///   - reserved: bytes at the end of each page that are not SQLite's.
     ///   - kind: what it must be whatever its first byte says: where a tree leads there and that byte is none.
-    init?(_ bytes: [UInt8], header: Int = 0, reserved: Int = 0, as kind: Kind? = nil) {
-        usable = bytes.count - reserved
-        guard Self.byteCounts.contains(bytes.count), header >= 0, reserved >= 0, usable >= 480, header + 12 < usable,
+    init?(_ bytes: [UInt8], header: Int = 0, as kind: Kind? = nil) {
+        guard Self.byteCounts.contains(bytes.count), header >= 0, header + 12 < bytes.count,
             let kind = kind ?? Kind(rawValue: bytes[header])
         else { return nil }
         self.bytes = bytes
@@ -52,7 +50,7 @@ struct TreePage {
         let count = Int(bytes[header + 3]) << 8 | Int(bytes[header + 4])
         pointers = header + (kind.isLeaf ? 8 : 12)
         // A cell takes two bytes for its pointer and two at least for itself.
-        guard pointers + 2 * count <= usable else { return nil }
+        guard pointers + 2 * count <= bytes.count else { return nil }
         cellCount = count
         rightChild = kind.isLeaf ? nil : BigEndian.number(bytes, header + 8)
     }
@@ -62,11 +60,11 @@ struct TreePage {
         let pointer = pointers + 2 * index
         var at = Int(bytes[pointer]) << 8 | Int(bytes[pointer + 1])
         // Cells lie behind the pointers.
-        guard at >= pointers + 2 * cellCount, at < usable else { return nil }
-        let page = bytes[..<usable]
+        guard at >= pointers + 2 * cellCount, at < bytes.count else { return nil }
+        let page = bytes[...]
         var cell = Cell()
         if !kind.isLeaf {
-            guard at + 4 <= usable else { return nil }
+            guard at + 4 <= bytes.count else { return nil }
             cell.child = BigEndian.number(bytes, at)
             at += 4
         }
@@ -80,10 +78,10 @@ struct TreePage {
         }
         guard kind != .innerTable else { return cell }
         let local = localBytes(of: cell.payloadBytes)
-        guard local <= usable - at else { return nil }
+        guard local <= bytes.count - at else { return nil }
         cell.local = at..<at + local
         if local < cell.payloadBytes {
-            guard cell.local.upperBound + 4 <= usable else { return nil }
+            guard cell.local.upperBound + 4 <= bytes.count else { return nil }
             cell.overflow = BigEndian.number(bytes, cell.local.upperBound)
         }
         return cell
@@ -91,10 +89,10 @@ struct TreePage {
 
     /// How many bytes of a row stay in the page.
     private func localBytes(of payload: Int) -> Int {
-        let most = kind.isIndex ? (usable - 12) * 64 / 255 - 23 : usable - 35
+        let most = kind.isIndex ? (bytes.count - 12) * 64 / 255 - 23 : bytes.count - 35
         guard payload > most else { return payload }
-        let least = (usable - 12) * 32 / 255 - 23
-        let fitting = least + (payload - least) % (usable - 4)
+        let least = (bytes.count - 12) * 32 / 255 - 23
+        let fitting = least + (payload - least) % (bytes.count - 4)
         return fitting <= most ? fitting : least
     }
 }

@@ -7,7 +7,7 @@ struct FuzzTarget: Sendable {
 
     static let all =
         handshakeTargets + noiseTargets + muxerTargets + messageTargets + identityTargets + formatTargets
-        + importTargets + storeTargets
+        + importTargets + storeTargets + pageTargets
 }
 
 /// Something that has to hold does not.
