@@ -16,8 +16,9 @@ public enum StoreError: Error, Hashable, Sendable {
     case emptyDatabase(path: String)
     /// The file is damaged.
     case corrupt(path: String, detail: String)
-    /// Another process held the write lock for the whole waiting time.
-    case locked(path: String, waitedMilliseconds: Int)
+    /// Another process held the write lock for the whole waiting time, or others did in turns. `holders` are processes that
+    /// have it now, as far as the system says.
+    case locked(path: String, holders: [Int32], waitedMilliseconds: Int)
     /// Another connection has the file open, of another process or of this one: what is to be done needs it alone.
     /// `holders` are processes that have it open, as far as the system says.
     case inUse(path: String, holders: [Int32], waitedMilliseconds: Int)
@@ -66,7 +67,11 @@ public enum StoreError: Error, Hashable, Sendable {
         case SQLiteError.obstructed:
             self = .notAStore(
                 path: error.message, reason: "it is no regular file, and stands where what belongs to \(path) is kept")
-        case 5, 6: self = .locked(path: path, waitedMilliseconds: error.waitedMilliseconds)
+        case 5, 6:
+            // A program that takes SQLite's lock and not ours.
+            self = .locked(
+                path: path, holders: LockHolders.find(WriteLock.realPath(path) + "-shm", .writing),
+                waitedMilliseconds: error.waitedMilliseconds)
         case 8: self = .readOnly(path: path)
         case 11: self = .corrupt(path: path, detail: error.message)
         // Our own statements on our own schema: what SQLite does not find or does not accept there is damage.
@@ -117,12 +122,11 @@ extension StoreError: CustomStringConvertible {
         case .corrupt(let path, let detail):
             "\(path): the database is damaged (\(detail)). 'kadstore salvage --db \(path)' saves what can be read, and keeps "
                 + "the damaged file beside it; a backup is put in its place with 'kadstore restore --force'."
-        case .locked(let path, let waited):
-            "\(path): another process is writing (waited \(waited) ms). Try again when it is done."
+        case .locked(let path, let holders, let waited):
+            "\(path): another process is writing\(Self.named(holders)) (waited \(waited) ms). Try again when it is done."
         case .inUse(let path, let holders, let waited):
-            "\(path): another program has it open"
-                + (holders.isEmpty ? "" : " (process \(holders.map { "\($0)" }.joined(separator: ", ")))")
-                + ", and this needs the file alone (waited \(waited) ms). Stop the program, or wait until it is done."
+            "\(path): another program has it open\(Self.named(holders)), and this needs the file alone "
+                + "(waited \(waited) ms). Stop the program, or wait until it is done."
         case .readOnly(let path):
             "\(path): cannot be written. Check the permissions of the file and of its folder."
         case .newerSchema(let path, let found, let supported):
@@ -163,5 +167,9 @@ extension StoreError: CustomStringConvertible {
             "\(path): cannot \(operation): \(String(cString: strerror(code)))."
         case .sqlite(let path, let error): "\(path): \(error)"
         }
+    }
+
+    private static func named(_ holders: [Int32]) -> String {
+        holders.isEmpty ? "" : " (process \(holders.map { "\($0)" }.joined(separator: ", ")))"
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Kademlia
 import Migrations
+import Synchronization
 import Testing
 
 @testable import KadStore
@@ -75,7 +76,7 @@ struct FileTests {
             try foreign.execute("BEGIN IMMEDIATE")
             try store.hear(Key(1, 0, 0, 0))
             let error = await #expect(throws: StoreError.self) { try await store.flush() }
-            guard case .locked(scratch.path(), let waited)? = error else { throw StoreError.closed }
+            guard case .locked(scratch.path(), _, let waited)? = error else { throw StoreError.closed }
             #expect(waited >= 40)
             try foreign.execute("ROLLBACK")
             try await store.flush()
@@ -101,6 +102,76 @@ struct FileTests {
         let path = scratch.path(String(repeating: "n", count: 251))
         await #expect(throws: StoreError.self) { try await Store.open(path, mode: .create(.plain, .private)) }
         #expect(!FileManager.default.fileExists(atPath: path))
+    }
+}
+
+@Suite("The lock for writing")
+struct WriteLockTests {
+    @Test("goes to whoever waits, though another takes it again at once")
+    func turns() throws {
+        let scratch = Scratch()
+        let waiters = 6
+        let left = Atomic(waiters)
+        let taken = Atomic(0)
+        let faults = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: waiters + 1) { index in
+            do {
+                let lock = try WriteLock(database: scratch.path())
+                if index == 0 {
+                    // As a bulk load does between two transactions.
+                    while left.load(ordering: .relaxed) > 0 {
+                        try lock.withLock(waitMilliseconds: 600_000) { _ = usleep(2_000) }
+                        taken.add(1, ordering: .relaxed)
+                    }
+                } else {
+                    for _ in 0..<8 { try lock.withLock(waitMilliseconds: 600_000) { _ = usleep(500) } }
+                    left.subtract(1, ordering: .relaxed)
+                }
+            } catch {
+                left.store(0, ordering: .relaxed)
+                faults.withLock { $0.append("\(error)") }
+            }
+        }
+        #expect(faults.withLock { $0 } == [])
+        // In turns it is some two for each of theirs; without, thousands.
+        #expect(taken.load(ordering: .relaxed) < 48 * 20)
+    }
+
+    @Test("is not kept from others by one who was killed or stopped while it waited")
+    func leftMark() throws {
+        let scratch = Scratch()
+        let lock = try WriteLock(database: scratch.path())
+        let descriptor = open(scratch.path() + "-lock", O_RDWR)
+        defer { close(descriptor) }
+        var gone = LockQueue(descriptor)
+        let wasFirst = gone.wait()
+        #expect(wasFirst)
+        // Who asks once asks at once.
+        #expect(try lock.withLock(waitMilliseconds: 0) { true })
+        #expect(try lock.withLock(waitMilliseconds: 600_000) { true })
+        var next = LockQueue(descriptor)
+        let isNext = next.wait()
+        #expect(isNext && next.isMyTurn)
+    }
+
+    @Test("is needed: without it nothing is committed, and nothing moved from the log")
+    func needed() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { store in
+            try store.hear(Key(1, 0, 0, 0))
+            try await store.flush()
+            try await store.writer?.perform { writer in
+                let connection = try writer.records().reader.connection
+                #expect(throws: (any Error).self) {
+                    try connection.writeTransaction { try connection.execute("DELETE FROM peer") }
+                }
+                #expect(throws: (any Error).self) { try connection.execute("DELETE FROM peer") }
+                #expect(throws: (any Error).self) { try connection.checkpoint(truncating: false) }
+                #expect(throws: (any Error).self) { try connection.checkpoint(truncating: true) }
+            }
+            #expect(try store.countPeers() == 1)
+            #expect(try await store.checkpoint().isLogEmpty)
+        }
     }
 }
 

@@ -262,15 +262,25 @@ struct WritingTests {
                     done.resume()
                 }
             }
-            await #expect(throws: StoreError.locked(path: path + "-lock", waitedMilliseconds: 50)) {
-                try await store.flush()
+            let error = await #expect(throws: StoreError.self) { try await store.flush() }
+            guard case .locked(path + "-lock", let holders, let waited)? = error else { throw StoreError.closed }
+            #expect(waited >= 50)
+            #if os(Linux)
+            // The system's table may miss an entry while others change it.
+            var named = (holders, error)
+            for _ in 0..<20 where named.0.isEmpty {
+                named.1 = await #expect(throws: StoreError.self) { try await store.flush() }
+                if case .locked(_, let holders, _)? = named.1 { named.0 = holders }
             }
+            #expect(named.0 == [getpid()])
+            #expect(named.1?.description.contains("(process \(getpid()))") == true)
+            #endif
             // What nobody waits for fails as well, and says so until it goes well.
             func commitFault(isThere: Bool) async throws {
                 while (store.commitFault != nil) != isThere { try await Task.sleep(for: .milliseconds(10)) }
             }
             try await commitFault(isThere: true)
-            #expect(store.commitFault == .locked(path: path + "-lock", waitedMilliseconds: 50))
+            guard case .locked? = store.commitFault else { throw StoreError.closed }
             release.signal()
             #expect(try store.peers().peers.count == 1)
             try await commitFault(isThere: false)

@@ -19,6 +19,8 @@ final class Connection {
     let path: String
     let handle: OpaquePointer
     private let busyWait: BusyWait
+    /// What ``require(_:)`` was told.
+    private var writeLock: WriteLock?
     private var statements: [StaticString.Identity: Statement] = [:]
     private var begin = PreparedOnce()
     private var commit = PreparedOnce()
@@ -215,11 +217,26 @@ extension Connection {
     /// Pages in the log after the last commit of this connection.
     var logFrames: Int { Int(frames.pointee) }
 
+    /// Sees to it that this connection commits and checkpoints under a lock only: a commit without it is rolled back, a
+    /// checkpoint refused. That they are never tried without it is for the callers; this is what tests and users rely on.
+    func require(_ lock: WriteLock) {
+        writeLock = lock
+        sqlite3_commit_hook(
+            handle,
+            { context in
+                guard let context else { return 1 }
+                return Unmanaged<WriteLock>.fromOpaque(context).takeUnretainedValue().isHeld ? 0 : 1
+            }, Unmanaged.passUnretained(lock).toOpaque())
+    }
+
     /// Moves log pages into the database file as far as readers allow, without waiting for anyone.
     ///
     /// - Returns: pages in the log and, of them, those that are in the file now; both 0 when the log was emptied.
     @discardableResult
     func checkpoint(truncating: Bool) throws(SQLiteError) -> (log: Int, moved: Int) {
+        guard writeLock?.isHeld != false else {
+            throw SQLiteError(code: SQLITE_MISUSE, message: "not under the write lock", statement: "checkpoint")
+        }
         if isLogDoubtful { try syncLog() }
         let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
         let limit = busyWait.limitMilliseconds

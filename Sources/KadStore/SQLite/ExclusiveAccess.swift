@@ -50,22 +50,52 @@ enum ExclusiveAccess {
 
 /// Who has a file locked, as far as the system tells.
 enum LockHolders {
+    enum Kind {
+        /// Any of the locks that SQLite takes, for reading or writing.
+        case any
+        /// One for writing among them.
+        case writing
+        /// That of `flock`, which ``WriteLock`` takes.
+        case flock
+
+        fileprivate func matches(_ fields: [Substring]) -> Bool {
+            switch self {
+            case .any: fields[1] == "POSIX"
+            case .writing: fields[1] == "POSIX" && fields[3] == "WRITE"
+            case .flock: fields[1] == "FLOCK"
+            }
+        }
+    }
+
     /// The processes, in ascending order; empty where the system does not say.
     ///
     /// From Linux's table of locks rather than by `F_GETLK`, which needs the file opened: closing it again would drop the
-    /// locks of this process's own connections.
-    static func find(_ path: String) -> [Int32] {
+    /// locks of this process's own connections. Locks that come and go while the table is read may hide others: it is read
+    /// in large pieces, and again where it names nobody.
+    static func find(_ path: String, _ kind: Kind = .any) -> [Int32] {
         #if os(Linux)
         var status = stat()
-        guard stat(path, &status) == 0, let table = fopen("/proc/locks", "re") else { return [] }
+        guard stat(path, &status) == 0 else { return [] }
+        for _ in 0..<3 {
+            let holders = read(status, kind)
+            if !holders.isEmpty { return holders.sorted() }
+        }
+        #endif
+        return []
+    }
+
+    #if os(Linux)
+    private static func read(_ status: stat, _ kind: Kind) -> Set<Int32> {
+        guard let table = fopen("/proc/locks", "re") else { return [] }
         defer { fclose(table) }
+        setvbuf(table, nil, _IOFBF, 1 << 16)
         // "1: POSIX  ADVISORY  READ 1234 08:01:131 1073741826 1073742335"
         var holders: Set<Int32> = []
         var line = [CChar](repeating: 0, count: 512)
         while fgets(&line, Int32(line.count), table) != nil {
             let bytes = line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
             let fields = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-            guard fields.count >= 6, fields[1] == "POSIX", let process = Int32(fields[4]), process > 0 else { continue }
+            guard fields.count >= 6, kind.matches(fields), let process = Int32(fields[4]), process > 0 else { continue }
             let place = fields[5].split(separator: ":")
             guard place.count == 3, UInt64(place[2]) == UInt64(status.st_ino),
                 let major = UInt32(place[0], radix: 16), let minor = UInt32(place[1], radix: 16),
@@ -73,14 +103,12 @@ enum LockHolders {
             else { continue }
             holders.insert(process)
         }
-        return holders.sorted()
-        #else
-        return []
-        #endif
+        return holders
     }
 
     /// Major and minor number of a device, as Linux packs them.
     private static func split(_ device: UInt64) -> (UInt64, UInt64) {
         ((device >> 8) & 0xfff | (device >> 32) & ~0xfff, device & 0xff | (device >> 12) & ~0xff)
     }
+    #endif
 }

@@ -11,9 +11,18 @@ import Darwin
 /// SQLite serialises writers by itself. What it does not do before 3.51.3 is to keep a checkpoint from starting while
 /// another connection's commit resets the log: pages of that commit can be lost later. With every kadstore process
 /// holding this lock for both, the two cannot meet. Foreign programs that write the file do not take it.
+///
+/// One checkpoint runs without it: SQLite's own, when the last connection to a file closes. It begins with the exclusive
+/// lock on the database file, which every other connection in write-ahead-log mode bars with the shared lock that it holds
+/// from its first read until it closes. So nobody can commit while it runs, and who comes meanwhile waits.
+///
+/// Whoever has waited longest goes next (``LockQueue``): a bulk load, which gives the lock back for a moment between two of
+/// its transactions, starves nobody.
 final class WriteLock {
     let path: String
     private let descriptor: Int32
+    /// Whether whoever has this object has the lock.
+    private(set) var isHeld = false
 
     init(database: String) throws(StoreError) {
         path = Self.realPath(database) + "-lock"
@@ -42,22 +51,45 @@ final class WriteLock {
 
     /// Runs `body` while this process alone may write.
     ///
-    /// Polled rather than waited for, because `flock` knows no time limit: 1 ms at first, 25 ms at most.
+    /// - Parameter waitMilliseconds: how long to wait for others, by a clock that nobody sets; 0 asks once.
+    /// - Throws: ``StoreError/locked(path:holders:waitedMilliseconds:)`` and what `body` throws.
     func withLock<Result>(waitMilliseconds: Int, _ body: () throws -> Result) throws -> Result {
-        var delay: UInt32 = 1_000
-        var waited: UInt64 = 0
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw StoreError.system(operation: "lock", path: path, code: errno)
-            }
-            guard waited < UInt64(max(0, waitMilliseconds)) * 1_000 else {
-                throw StoreError.locked(path: path, waitedMilliseconds: waitMilliseconds)
-            }
-            usleep(delay)
-            waited += UInt64(delay)
-            delay = min(delay * 2, 25_000)
+        try take(waitMilliseconds)
+        isHeld = true
+        defer {
+            isHeld = false
+            flock(descriptor, LOCK_UN)
         }
-        defer { flock(descriptor, LOCK_UN) }
         return try body()
     }
+
+    /// Polled rather than waited for, because `flock` knows no time limit.
+    private func take(_ waitMilliseconds: Int) throws(StoreError) {
+        var queue = LockQueue(descriptor)
+        if waitMilliseconds <= 0 || queue.isMyTurn, try isFree() { return }
+        let start = BusyWait.Uptime.now
+        while true {
+            let left = waitMilliseconds - start.milliseconds
+            guard left > 0 else {
+                queue.leave()
+                throw .locked(
+                    path: path, holders: LockHolders.find(path, .flock), waitedMilliseconds: start.milliseconds)
+            }
+            let isFirst = queue.wait()
+            usleep(UInt32(min(left, isFirst ? Self.firstPause : Self.pause)) * 1_000)
+            if queue.isMyTurn, try isFree() { return queue.leave() }
+        }
+    }
+
+    private func isFree() throws(StoreError) -> Bool {
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+        guard errno == EWOULDBLOCK || errno == EINTR else {
+            throw .system(operation: "lock", path: path, code: errno)
+        }
+        return false
+    }
+
+    /// Between two attempts of who is next, and of those behind, in milliseconds.
+    private static let firstPause = 1
+    private static let pause = 10
 }

@@ -41,6 +41,7 @@ final class Writer: @unchecked Sendable {
         opened = RecordWriter(reader)
         token = Int64.random(in: 1...Int64.max)
         dataVersion = try reader.connection.dataVersion()
+        reader.connection.require(lock)
     }
 
     // MARK: Called from anywhere
