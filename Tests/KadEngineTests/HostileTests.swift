@@ -217,7 +217,8 @@ import Testing
             identify(setting, liar)
             setting.world.run(setting.engine, for: 1_000)
         }
-        #expect(setting.world.dialled.count { $0 == flapper.key } == before[0] + 1)
+        // Once early, and once beside a canary: whether the failure was ours.
+        #expect((1...2).contains(setting.world.dialled.count { $0 == flapper.key } - before[0]))
         #expect(setting.world.dialled.count { $0 == liar.key } == before[1])
         #expect(try #require(try setting.store.record(of: flapper.key)?.backoff?.notBefore) >= notBefore)
         try await setting.store.close()

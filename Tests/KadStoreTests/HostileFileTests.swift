@@ -19,7 +19,7 @@ struct HostileFileTests {
             ("CREATE TRIGGER evil AFTER INSERT ON peer BEGIN DELETE FROM peer; END", "trigger evil"),
             ("CREATE TRIGGER evil BEFORE UPDATE ON writer BEGIN UPDATE network SET peer_cap = 1; END", "trigger evil"),
             ("CREATE INDEX evil ON peer (hex(id) || hex(id))", "index evil"),
-            ("CREATE UNIQUE INDEX evil ON peer (first_seen)", "index evil"),
+            ("CREATE UNIQUE INDEX evil ON peer (id)", "index evil"),
             ("ALTER TABLE peer ADD COLUMN evil TEXT AS (hex(zeroblob(1000000)))", "table peer"),
             ("ALTER TABLE clock ADD COLUMN evil TEXT", "table clock"),
             ("CREATE TABLE evil (key BLOB REFERENCES peer ON DELETE CASCADE)", "table evil"),

@@ -237,6 +237,8 @@ struct NearestTests {
         try await scratch.withStore { store in
             for index in 1...50 { try store.hear(Key(UInt64(index), 0, 0, 0)) }
         }
+        // Opened before: a file with such a table is refused.
+        let store = try await Store.open(scratch.path(), mode: .readOnly)
         do {
             // Texts sort before all blobs, whatever their bytes: every downward scan ends in them.
             let connection = try Connection(path: scratch.path(), access: .readWrite)
@@ -249,7 +251,6 @@ struct NearestTests {
                 INSERT INTO peer (key, id, addresses) VALUES ('zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz', x'01', x'')
                 """)
         }
-        let store = try await Store.open(scratch.path(), mode: .readOnly)
         var token: NearestToken?
         #expect(throws: StoreError.self) {
             for _ in 0..<100 {

@@ -56,8 +56,8 @@ extension NodeEngine {
             target: target.key, localKey: identity.peer.key, configuration: configuration,
             population: population.estimate)
         lookups[id] = RunningLookup(lookup: lookup, target: target, asking: asking, purpose: purpose)
-        carryOut(lookups[id]?.lookup.start(at: uptime), for: id)
         if !named.isEmpty { carryOut(lookups[id]?.lookup.offered(named.sorted(), at: uptime), for: id) }
+        carryOut(lookups[id]?.lookup.start(at: uptime), for: id)
         return id
     }
 

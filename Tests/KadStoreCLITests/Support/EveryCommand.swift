@@ -35,8 +35,9 @@ enum EveryCommand {
         ("migrate", [["--dry-run"]]), ("forgive", [[peer(0)], ["--all"]]),
         ("node", [["--listen", "/ip4/127.0.0.1/tcp/0", "--log-level", "trace"]]),
         ("lookup", [["hello"] + asking]), ("get", [["/test/x", "--accept", "test"] + asking]),
-        ("put", [["/test/x", "a", "--accept", "test"] + asking]), ("provide", [["hello"] + asking]),
-        ("providers", [["hello"] + asking]), ("crawl", [[nobody, "--log-level", "trace"], []]),
+        ("put", [["/test/x", "a", "--accept", "test"] + asking]),
+        ("provide", [["hello", "--address", "/ip4/127.0.0.1/tcp/1"] + asking]),
+        ("providers", [["hello"] + asking]), ("crawl", [["--bootstrap", nobody, "--log-level", "trace"], []]),
         ("prune", [["--failing", "1"], ["--never-answered"]]), ("vacuum", [[]]),
         ("restore", [["--force", "backup.db"], ["backup.db"]]),
     ]
