@@ -152,7 +152,11 @@ struct BackupFile: ~Copyable {
         do {
             let alone = try ExclusiveAccess.open(path, waitMilliseconds: 0)
             // The index of the log that there was: it is made anew by whoever opens the new file.
-            withExtendedLifetime(alone) { _ = unlink(path + "-shm") }
+            try withExtendedLifetime(alone) {
+                // Closing would do it, and say nothing of a failure.
+                try alone?.checkpoint(truncating: true)
+                _ = unlink(path + "-shm")
+            }
         } catch {
             switch StoreError.of(error, path: path) {
             // No database: nobody can have it open as one. A damaged one: nobody works with it. Of one that cannot be

@@ -57,6 +57,7 @@ final class Connection {
         busyWait.install(on: handle)
         _ = kadstore_set_defensive(handle)
         sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.maximumLength)
+        if access == .readWrite, WriteLock.isLogDoubtful(path) { doubtLog() }
         // The log's index is then in memory, where it can be made without a file.
         if access == .unlocked { try execute("PRAGMA locking_mode = EXCLUSIVE") }
     }
@@ -198,6 +199,7 @@ extension Connection {
     /// - Returns: pages in the log and, of them, those that are in the file now; both 0 when the log was emptied.
     @discardableResult
     func checkpoint(truncating: Bool) throws(SQLiteError) -> (log: Int, moved: Int) {
+        // A log with holes on the medium must not be moved.
         if isLogDoubtful { try syncLog() }
         let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
         let limit = busyWait.limitMilliseconds

@@ -13,7 +13,7 @@ import Darwin
 /// holding this lock for both, the two cannot meet. Foreign programs that write the file do not take it.
 final class WriteLock {
     let path: String
-    private let descriptor: Int32
+    let descriptor: Int32
 
     init(database: String) throws(StoreError) {
         path = Self.realPath(database) + "-lock"
@@ -58,6 +58,11 @@ final class WriteLock {
             delay = min(delay * 2, 25_000)
         }
         defer { flock(descriptor, LOCK_UN) }
-        return try body()
+        do {
+            return try body()
+        } catch {
+            if Connection.isFailedSync(error) { isLogDoubtful = true }
+            throw error
+        }
     }
 }
