@@ -20,6 +20,8 @@ final class Connection {
     let handle: OpaquePointer
     private let busyWait: BusyWait
     private var statements: [StaticString.Identity: Statement] = [:]
+    /// Whether the log's name is known to be on the medium.
+    var isNameSynced = false
     private var begin = PreparedOnce()
     private var commit = PreparedOnce()
     /// Pages in the log after the last commit of this connection, kept up to date by SQLite's hook.
@@ -198,7 +200,7 @@ extension Connection {
     ///
     /// - Returns: pages in the log and, of them, those that are in the file now; both 0 when the log was emptied.
     @discardableResult
-    func checkpoint(truncating: Bool) throws(SQLiteError) -> (log: Int, moved: Int) {
+    func checkpoint(truncating: Bool) throws -> (log: Int, moved: Int) {
         // A log with holes on the medium must not be moved.
         if isLogDoubtful { try syncLog() }
         let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE

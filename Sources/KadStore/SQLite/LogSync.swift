@@ -44,18 +44,20 @@ extension Connection {
     ///
     /// Not by a commit under `synchronous = FULL`: one that changes no byte, such as of a time stamp within the same
     /// millisecond, writes nothing and syncs nothing.
-    func syncLog() throws(SQLiteError) {
-        guard isLogDoubtful else { return try sync() }
-        do {
+    func syncLog() throws {
+        if isLogDoubtful, kadstore_log_file(handle) != nil {
             // Nobody else writes to the log or begins it anew meanwhile.
             try writeTransaction {
                 try rewriteLog()
                 try sync()
             }
-        } catch let error as SQLiteError {
-            throw error
-        } catch {
-            throw failure(SQLITE_ERROR, "write the log anew")
+        } else if !isLogDoubtful {
+            try sync()
+        }
+        // A log that a process left which never synced it may have no name on the medium; only who made it syncs that.
+        if !isNameSynced {
+            try syncFolder(of: WriteLock.realPath(path))
+            isNameSynced = true
         }
         _ = kadstore_leaves_log(handle, 0)
     }
@@ -113,7 +115,7 @@ extension WriteLock {
     static func isLogDoubtful(_ database: String) -> Bool { fileSize(realPath(database) + "-lock") != 0 }
 
     /// Has the log written anew where a sync has failed. Under the lock.
-    func settle(_ connection: Connection) throws(SQLiteError) {
+    func settle(_ connection: Connection) throws {
         if connection.isLogDoubtful {
             isLogDoubtful = true
         } else if isLogDoubtful {
