@@ -139,8 +139,8 @@ struct Opened: Sendable {
     /// Whether SQLite could not open the file, or not for writing, although it is there.
     static func isForbidden(_ error: StoreError) -> Bool {
         switch error {
-        // What SQLite then does not find is the log's index.
-        case .readOnly, .system, .notFound: true
+        // What SQLite then does not find is the log's index; on a full device it cannot be made, so nobody has one open.
+        case .readOnly, .system, .notFound, .diskFull: true
         case .sqlite(_, let error): error.code == 14
         default: false
         }
