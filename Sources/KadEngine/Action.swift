@@ -39,6 +39,8 @@ public enum Note: Hashable, Sendable {
     case badReply(Peer, ReplyFault)
     /// The store could not be read or written; the node goes on in memory.
     case storeFailed(StoreError)
+    /// The store works again; so many observations could not be queued meanwhile, and are forgotten.
+    case storeRecovered(lost: Int)
 }
 
 /// Names a lookup.

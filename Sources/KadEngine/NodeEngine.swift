@@ -227,14 +227,15 @@ public final class NodeEngine {
 
     /// Queues an event. A store that cannot take it is reported, and the node goes on in memory.
     ///
+    /// - Parameter isKept: whether it will be told again where the store cannot take it now.
     /// - Returns: whether the store took it.
     @discardableResult
-    func remember(_ event: StoreEvent) -> Bool {
+    func remember(_ event: StoreEvent, isKept: Bool = false) -> Bool {
         do {
             try store.record(event)
             return true
         } catch {
-            upkeep.report(error, &actions)
+            upkeep.refused(error, isLost: !isKept, &actions)
             return false
         }
     }

@@ -134,6 +134,8 @@ extension KadNode {
             logger.info("failures taken back: nothing else answered either", metadata: ["count": "\(count)"])
         case .storeFailed(let error):
             logger.error("the store failed; the node goes on in memory", metadata: ["error": "\(error)"])
+        case .storeRecovered(let lost):
+            logger.notice("the store works again", metadata: ["lost": "\(lost)"])
         case .dropped(let count): logger.debug("peers dropped", metadata: ["count": "\(count)"])
         case .badReply(let peer, let fault):
             logger.debug("answer refused", metadata: ["peer": "\(name(peer))", "fault": "\(fault)"])

@@ -32,6 +32,7 @@ struct NodeMetrics {
     private let badReplies = Counter(label: "kadstore_bad_replies_total")
     private let dropped = Counter(label: "kadstore_peers_dropped_total")
     private let storeErrors = Counter(label: "kadstore_store_errors_total")
+    private let storeLost = Counter(label: "kadstore_store_lost_events_total")
     private let valuesRefused = Counter(label: "kadstore_values_refused_total")
 
     func state(inFlight count: Int, contacts: Int) {
@@ -81,6 +82,7 @@ struct NodeMetrics {
         case .badReply: badReplies.increment()
         case .dropped(let count): dropped.increment(by: count)
         case .storeFailed: storeErrors.increment()
+        case .storeRecovered(let lost): storeLost.increment(by: lost)
         case .warmStartFinished: break
         }
     }

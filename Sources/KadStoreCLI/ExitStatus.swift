@@ -170,6 +170,8 @@ enum CommandError: Error, Hashable, Sendable {
     case keyInUse(path: String)
     /// Nothing can listen there; and why.
     case cannotListen(String, String)
+    /// The process may open too few files at once for what it is to do; it needs so many besides those that are open.
+    case fewDescriptors(limit: Int, needed: Int)
     /// Some records of converted files were left out; what is wrong has been printed.
     case partlyConverted
     /// Some records could not be compared; what is wrong has been printed.
@@ -181,7 +183,7 @@ enum CommandError: Error, Hashable, Sendable {
         case .notUnderstood: .badData
         case .notThere(_, _, let status): status
         case .noSuchPeer, .ambiguousPeer, .problemsFound, .goalsMissed, .nothingFound: .negative
-        case .output: .inputOutput
+        case .output, .fewDescriptors: .inputOutput
         case .refused: .cannotCreate
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
         case .interrupted, .partlyImported, .partlyConverted, .damagedPeers, .damagedRows, .logNotEmptied,
@@ -216,6 +218,9 @@ extension CommandError: CustomStringConvertible {
         case .goalsMissed(let count): count == 1 ? "1 goal missed." : "\(count) goals missed."
         case .output(let code): "cannot write to standard output: \(String(cString: strerror(code)))."
         case .cannotCreate(let path, let code): "\(path): cannot be created: \(String(cString: strerror(code)))."
+        case .fewDescriptors(let limit, let needed):
+            "only \(limit) files may be open at once, and the network needs \(needed) besides those that are. Raise the limit: "
+                + "'ulimit -n 256'."
         case .partlyImported: "not everything was imported."
         case .logNotEmptied:
             "the log could not be emptied: another process is reading from it. Run 'kadstore checkpoint' again later."

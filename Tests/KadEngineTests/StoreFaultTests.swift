@@ -1,5 +1,6 @@
 import KadStore
 import Kademlia
+import TestSupport
 import Testing
 
 @testable import KadEngine
@@ -56,6 +57,50 @@ import Darwin
             try await until(isFailing: false)
             mark()
         }
+        try await store.close()
+    }
+
+    @Test("on a full disk is told of once, likewise that its queue is full, and what that lost once it works again")
+    func fullDisk() async throws {
+        let disk = try FaultyDisk()
+        let world = try World(count: 60)
+        var options = StoreOptions()
+        (options.batchMilliseconds, options.queueLimit) = (5, 40)
+        let store = try await Store.open(disk.path("a.db"), mode: .create(.libp2p, .private), options: options)
+        var configuration = EngineConfiguration()
+        configuration.maintains = false
+        let engine = try await Setting.engine(store, world, configuration)
+        world.take(engine.start(at: world.time))
+        try await store.flush()
+        func mark() {
+            world.advance(configuration.clockMilliseconds)
+            world.take(engine.tick(at: world.time))
+        }
+
+        disk.plan(.full, [.write, .create], from: 1)
+        let known = world.nodes.prefix(20)
+        world.take(engine.introduce(known.map { ($0.id, [$0.address]) }, source: "test", at: world.time))
+        while store.commitFault == nil { try await pause() }
+        #expect(store.commitFault == .diskFull(path: disk.path("a.db")))
+        for node in world.nodes {
+            world.take(engine.introduce([(node.id, [node.address])], source: "test", at: world.time))
+            mark()
+        }
+        // It goes on: whom it was told of last it knows, and asks.
+        #expect(engine.table.count > 0 || !world.dialled.isEmpty)
+        let failures = world.notes.compactMap { note in
+            if case .storeFailed(let error) = note { error } else { nil }
+        }
+        #expect(failures == [.diskFull(path: disk.path("a.db")), .backlog(limit: 40)])
+
+        disk.heal()
+        while store.commitFault != nil { try await pause() }
+        mark()
+        let lost = world.notes.compactMap { if case .storeRecovered(let lost) = $0 { lost } else { nil } }
+        #expect(lost.count == 1 && lost.allSatisfy { $0 > 0 })
+        try await store.flush()
+        for node in known { #expect(try store.record(of: node.key) != nil) }
+        #expect(try await store.check(full: true).problems == [])
         try await store.close()
     }
 }

@@ -41,9 +41,13 @@ extension NodeEngine {
                 continue
             }
             // What the store cannot take now is told again: nothing else would before the bucket changes.
-            if remember(.bucket(snapshot, identity: identity.number)) { upkeep.changedBuckets.remove(index) }
+            if remember(.bucket(snapshot, identity: identity.number), isKept: true) {
+                upkeep.changedBuckets.remove(index)
+            }
         }
-        if upkeep.witnessesChanged, remember(.witnesses(outage.witnesses, canaryAt: outage.canaryAt)) {
+        if upkeep.witnessesChanged,
+            remember(.witnesses(outage.witnesses, canaryAt: outage.canaryAt), isKept: true)
+        {
             upkeep.witnessesChanged = false
         }
         upkeep.recorded(at: uptime)
@@ -59,7 +63,7 @@ extension NodeEngine {
         if let fault = store.commitFault {
             upkeep.report(fault, &actions)
         } else if isTaken {
-            upkeep.storeWorks()
+            upkeep.storeWorks(&actions)
         }
         noticeForeignCommits()
     }

@@ -26,6 +26,10 @@ struct Upkeep {
     private var recordedTime: (now: Instant, uptime: Uptime)
     private var heard = HeardLately()
     private var hasReported = false
+    /// Whether it was also reported that the queue is full.
+    private var isFull = false
+    /// Events that the store did not take since it failed.
+    private var lost = 0
     private var bootstrappedAt: Uptime?
 
     init(
@@ -96,10 +100,27 @@ struct Upkeep {
     mutating func report(_ error: StoreError, _ actions: inout [Action]) {
         guard !hasReported else { return }
         hasReported = true
+        if case .backlog = error { isFull = true }
         actions.append(.note(.storeFailed(error)))
     }
 
-    mutating func storeWorks() { hasReported = false }
+    /// The store did not take an event. That its queue is full is told besides why it is not written: from then on what is
+    /// observed is lost.
+    mutating func refused(_ error: StoreError, isLost: Bool, _ actions: inout [Action]) {
+        if isLost, lost == 0, case .backlog = error, hasReported, !isFull {
+            isFull = true
+            hasReported = false
+        }
+        if isLost { lost += 1 }
+        report(error, &actions)
+    }
+
+    mutating func storeWorks(_ actions: inout [Action]) {
+        if hasReported { actions.append(.note(.storeRecovered(lost: lost))) }
+        hasReported = false
+        isFull = false
+        lost = 0
+    }
 }
 
 /// What was heard in the last ten to twenty minutes, by peer: one number each for the addresses that were told.

@@ -47,7 +47,7 @@ struct DialTally {
         case .failuresDiscarded(let count): discarded += count
         case .dropped(let count): dropped += count
         case .warmStartFinished: warmStartsFinished += 1
-        case .badReply, .storeFailed: break
+        case .badReply, .storeFailed, .storeRecovered: break
         }
     }
 }

@@ -87,23 +87,12 @@ struct BackupFile: ~Copyable {
             // the new file.
             try Self.judge(path, replacing: true, database: database)
             // A log that is gone must not come back beside the new file, which would be overwritten with it.
-            try syncFolder()
+            try syncFolder(of: path)
             guard rename(temporary, path) == 0 else { throw .system(operation: "rename", path: path, code: errno) }
         } else {
             try appear()
         }
-        try syncFolder()
-    }
-
-    /// Names that came and went are on the medium then. Not every file system can do that for a folder.
-    private func syncFolder() throws(StoreError) {
-        let folder = open(TemporaryStore.folder(of: path), O_RDONLY | O_CLOEXEC)
-        guard folder >= 0 else { return }
-        let fault = fsync(folder) == 0 ? 0 : errno
-        close(folder)
-        if fault == EIO || fault == ENOSPC || fault == EDQUOT {
-            throw .system(operation: "sync the folder", path: path, code: fault)
-        }
+        try syncFolder(of: path)
     }
 
     /// A second name is refused where there is a file, whoever made it a moment ago; renaming would replace it. File
@@ -160,7 +149,11 @@ struct BackupFile: ~Copyable {
         do {
             let alone = try ExclusiveAccess.open(path, waitMilliseconds: 0)
             // The index of the log that there was: it is made anew by whoever opens the new file.
-            withExtendedLifetime(alone) { _ = unlink(path + "-shm") }
+            try withExtendedLifetime(alone) {
+                // Closing would do it, and say nothing of a failure.
+                try alone?.checkpoint(truncating: true)
+                _ = unlink(path + "-shm")
+            }
         } catch {
             switch StoreError.of(error, path: path) {
             // No database: nobody can have it open as one. A damaged one: nobody works with it. Of one that cannot be

@@ -31,9 +31,11 @@ extension Store {
             rows += PrunePass.pageRows
             progress?(rows)
         }
-        if let writer, !isDryRun, pass.report.removed > 0 {
+        if let writer, !isDryRun {
+            let isChanged = pass.report.removed > 0
             try await writer.perform { writer in
-                writer.noteUnannounced()
+                if isChanged { writer.noteUnannounced() }
+                // Also where nothing is left to do: a run before this one may have failed at just that.
                 try writer.flush()
             }
         }

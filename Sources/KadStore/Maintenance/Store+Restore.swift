@@ -99,6 +99,7 @@ private struct Restoring {
             guard let store = try ExclusiveAccess.open(path, waitMilliseconds: options.waitMilliseconds) else {
                 throw StoreError.closed
             }
+            try lock.settle(store)
             return try body(store)
         }
     }

@@ -22,6 +22,8 @@ final class Connection {
     /// What ``require(_:)`` was told.
     private var writeLock: WriteLock?
     private var statements: [StaticString.Identity: Statement] = [:]
+    /// Whether the log's name is known to be on the medium.
+    var isNameSynced = false
     private var begin = PreparedOnce()
     private var commit = PreparedOnce()
     /// Pages in the log after the last commit of this connection, kept up to date by SQLite's hook.
@@ -64,6 +66,7 @@ final class Connection {
         sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.maximumLength)
         sqlite3_limit(handle, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, Self.maximumPattern)
         try defineSeals()
+        if access == .readWrite, WriteLock.isLogDoubtful(path) { doubtLog() }
         // The log's index is then in memory, where it can be made without a file.
         if access == .unlocked { try execute("PRAGMA locking_mode = EXCLUSIVE") }
     }
@@ -233,10 +236,11 @@ extension Connection {
     ///
     /// - Returns: pages in the log and, of them, those that are in the file now; both 0 when the log was emptied.
     @discardableResult
-    func checkpoint(truncating: Bool) throws(SQLiteError) -> (log: Int, moved: Int) {
+    func checkpoint(truncating: Bool) throws -> (log: Int, moved: Int) {
         guard writeLock?.isHeld != false else {
             throw SQLiteError(code: SQLITE_MISUSE, message: "not under the write lock", statement: "checkpoint")
         }
+        // A log with holes on the medium must not be moved.
         if isLogDoubtful { try syncLog() }
         let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
         let limit = busyWait.limitMilliseconds

@@ -26,6 +26,9 @@ struct LockQueue {
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
+    /// Where a mark lies: that many bytes at the file's beginning.
+    static let byteCount = MemoryLayout<Mark>.size
+
     /// How long a mark counts, in milliseconds. A few times what a busy machine keeps a process from running.
     static let lifetime: Int64 = 250
 
@@ -63,7 +66,7 @@ struct LockQueue {
     private func read() -> Mark? {
         var mark = Mark()
         let count = withUnsafeMutableBytes(of: &mark) { pread(descriptor, $0.baseAddress, $0.count, 0) }
-        return count == MemoryLayout<Mark>.size ? mark : nil
+        return count == Self.byteCount ? mark : nil
     }
 
     /// Where there is no room on the device, nobody is next.

@@ -21,6 +21,9 @@ extension Connection {
     /// effect that it must have: closing the connection then does not move the log.
     var isLogDoubtful: Bool { kadstore_leaves_log(handle, -1) != 0 }
 
+    /// A sync has failed, here or in another process.
+    func doubtLog() { _ = kadstore_leaves_log(handle, 1) }
+
     /// Notes a failed sync.
     static func noteFailure(_ code: Int32, of handle: OpaquePointer) {
         if code == failedSync { _ = kadstore_leaves_log(handle, 1) }
@@ -29,22 +32,32 @@ extension Connection {
     /// `SQLITE_IOERR_FSYNC`, which is a macro that is not imported.
     private static let failedSync = SQLITE_IOERR | 4 << 8
 
+    static func isFailedSync(_ error: any Error) -> Bool {
+        switch error {
+        case let error as SQLiteError: error.extendedCode == failedSync
+        case StoreError.sqlite(_, let error): error.extendedCode == failedSync
+        default: false
+        }
+    }
+
     /// Whatever was committed is on the medium when this returns. Outside of transactions, under the lock for writing.
     ///
     /// Not by a commit under `synchronous = FULL`: one that changes no byte, such as of a time stamp within the same
     /// millisecond, writes nothing and syncs nothing.
-    func syncLog() throws(SQLiteError) {
-        guard isLogDoubtful else { return try sync() }
-        do {
+    func syncLog() throws {
+        if isLogDoubtful, kadstore_log_file(handle) != nil {
             // Nobody else writes to the log or begins it anew meanwhile.
             try writeTransaction {
                 try rewriteLog()
                 try sync()
             }
-        } catch let error as SQLiteError {
-            throw error
-        } catch {
-            throw failure(SQLITE_ERROR, "write the log anew")
+        } else if !isLogDoubtful {
+            try sync()
+        }
+        // A log that a process left which never synced it may have no name on the medium; only who made it syncs that.
+        if !isNameSynced {
+            try syncFolder(of: WriteLock.realPath(path))
+            isNameSynced = true
         }
         _ = kadstore_leaves_log(handle, 0)
     }
@@ -73,8 +86,8 @@ extension Connection {
         }
     }
 
-    /// Bytes at a time.
-    private static let rewritten: sqlite3_int64 = 1 << 20
+    /// Bytes at a time: SQLite's Unix files take less than 128 KiB.
+    private static let rewritten: sqlite3_int64 = 1 << 16
 
     /// Of what a file's own methods return the connection knows nothing.
     private func check(_ code: Int32, _ what: String) throws(SQLiteError) {
@@ -83,5 +96,37 @@ extension Connection {
         Self.noteFailure(code, of: handle)
         throw SQLiteError(
             code: code, message: String(cString: sqlite3_errstr(code)), statement: what, systemError: fault)
+    }
+}
+
+extension WriteLock {
+    /// Whether a sync of the store has failed in some process, and its log was not written anew since. It outlives the process:
+    /// whoever comes next finds in the log what that process could not sync. As a byte of the
+    /// lock file behind the queue's mark, a hole, which takes no room on a full device; a loss of power, which may take it, leaves
+    /// no log that differs from the medium either.
+    var isLogDoubtful: Bool {
+        get {
+            var status = stat()
+            return fstat(descriptor, &status) == 0 && Int64(status.st_size) > Self.markBytes
+        }
+        set { _ = ftruncate(descriptor, off_t(newValue ? Self.markBytes + 1 : Self.markBytes)) }
+    }
+
+    /// Whether it says so of a database, for those who have no lock.
+    static func isLogDoubtful(_ database: String) -> Bool { fileSize(realPath(database) + "-lock") > markBytes }
+
+    private static let markBytes = Int64(LockQueue.byteCount)
+
+    /// Has the log written anew where a sync has failed. Under the lock.
+    func settle(_ connection: Connection) throws {
+        if connection.isLogDoubtful {
+            isLogDoubtful = true
+        } else if isLogDoubtful {
+            connection.doubtLog()
+        } else {
+            return
+        }
+        try connection.syncLog()
+        isLogDoubtful = false
     }
 }

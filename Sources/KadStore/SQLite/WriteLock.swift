@@ -20,7 +20,7 @@ import Darwin
 /// its transactions, starves nobody.
 final class WriteLock {
     let path: String
-    private let descriptor: Int32
+    let descriptor: Int32
     /// Whether whoever has this object has the lock.
     private(set) var isHeld = false
 
@@ -60,7 +60,12 @@ final class WriteLock {
             isHeld = false
             flock(descriptor, LOCK_UN)
         }
-        return try body()
+        do {
+            return try body()
+        } catch {
+            if Connection.isFailedSync(error) { isLogDoubtful = true }
+            throw error
+        }
     }
 
     /// Polled rather than waited for, because `flock` knows no time limit.

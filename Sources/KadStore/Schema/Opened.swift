@@ -48,6 +48,8 @@ struct Opened: Sendable {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if descriptor >= 0 {
             close(descriptor)
+            // Its own sync would not make its name durable.
+            try syncFolder(of: path)
         } else if errno != EEXIST {
             throw .system(operation: "create the store", path: path, code: errno)
         }
@@ -67,6 +69,9 @@ struct Opened: Sendable {
         return try StoreError.mapping(path) {
             var (connection, kind) = try Self.connect(path, options)
             let lock = try WriteLock(database: path)
+            if lock.isLogDoubtful, let connection {
+                try lock.withLock(waitMilliseconds: options.waitMilliseconds) { try lock.settle(connection) }
+            }
             var upgradedFrom: Int?
             if case .store(let version) = kind, version < Migrator.latest {
                 // An upgrade needs the file alone: this connection must not be in its own way.
@@ -134,8 +139,8 @@ struct Opened: Sendable {
     /// Whether SQLite could not open the file, or not for writing, although it is there.
     static func isForbidden(_ error: StoreError) -> Bool {
         switch error {
-        // What SQLite then does not find is the log's index.
-        case .readOnly, .system, .notFound: true
+        // What SQLite then does not find is the log's index; on a full device it cannot be made, so nobody has one open.
+        case .readOnly, .system, .notFound, .diskFull: true
         case .sqlite(_, let error): error.code == 14
         default: false
         }

@@ -41,6 +41,7 @@ enum Upgrade {
                 try isCurrent(path)
             }
             guard let connection = opened else { return nil }
+            try lock.settle(connection)
             let migrator = Migrator(connection: connection, path: path)
             guard case .store(let version) = try migrator.inspect(), version < Migrator.latest else { return nil }
             try migrator.verify(through: version)

@@ -23,8 +23,8 @@ final class Writer: @unchecked Sendable {
 
     /// What is scheduled already, so that a thousand events schedule one commit.
     private let scheduled = Mutex((timer: false, full: false))
-    /// Why the last commit of queued events failed.
-    private let fault = Mutex<StoreError?>(nil)
+    /// Why the last commit of queued events failed, and how many have failed in a row.
+    private let fault = Mutex<(error: StoreError?, failures: Int)>((nil, 0))
     /// Commits that no event of this store made, and whether the queue will look for more.
     private let foreign = Mutex((count: Int64(0), isLooking: false))
 
@@ -46,20 +46,26 @@ final class Writer: @unchecked Sendable {
 
     // MARK: Called from anywhere
 
-    /// Sees to it that queued events are written: at once when a batch is full, within the batch interval otherwise.
+    /// Sees to it that queued events are written: at once when a batch is full, within the batch interval otherwise. While
+    /// commits fail they are tried less and less often, however much is queued: a batch of thousands for every event that
+    /// comes would keep a core busy for as long as the device is full.
     func schedule(count: Int, bytes: Int = 0) {
-        if count >= options.batchCount || bytes >= options.batchBytes {
+        let failures = fault.withLock { $0.failures }
+        if failures == 0, count >= options.batchCount || bytes >= options.batchBytes {
             guard scheduled.withLock({ !exchange(&$0.full, true) }) else { return }
             queue.async { [weak self] in self?.commitScheduled() }
         } else {
             guard scheduled.withLock({ !exchange(&$0.timer, true) }) else { return }
-            let interval = DispatchTimeInterval.milliseconds(options.batchMilliseconds)
-            queue.asyncAfter(deadline: .now() + interval) { [weak self] in self?.commitScheduled() }
+            let interval = options.batchMilliseconds << min(failures, Self.maximumDoublings)
+            queue.asyncAfter(deadline: .now() + .milliseconds(interval)) { [weak self] in self?.commitScheduled() }
         }
     }
 
+    /// 16 s with the default interval.
+    private static let maximumDoublings = 4
+
     /// Why queued events are not on the file: nil where the last commit of them did not fail.
-    var commitFault: StoreError? { fault.withLock { $0 } }
+    var commitFault: StoreError? { fault.withLock { $0.error } }
 
     /// How often a commit was noticed that no event of this store made.
     var foreignCommits: Int64 { foreign.withLock { $0.count } }
@@ -99,7 +105,7 @@ final class Writer: @unchecked Sendable {
         do throws(StoreError) {
             _ = try StoreError.mapping(path) { try commitPending() }
         } catch {
-            fault.withLock { $0 = error }
+            fault.withLock { $0 = (error, $0.failures + 1) }
             // The events stay queued, and readers go on seeing them: try again an interval later. A `flush()` that fails
             // for the same reason reports it.
             schedule(count: 1)
@@ -125,7 +131,12 @@ final class Writer: @unchecked Sendable {
             try markApplied(last.sequence, records)
         }
         pending.committed(through: last.sequence)
-        fault.withLock { $0 = nil }
+        // What comes now need not wait for the next of the trials that are far apart.
+        let hadFailed = fault.withLock { state in
+            defer { state = (nil, 0) }
+            return state.failures > 0
+        }
+        if hadFailed { scheduled.withLock { $0.timer = false } }
         return true
     }
 
@@ -145,6 +156,7 @@ final class Writer: @unchecked Sendable {
         let strings = records.reader.strings
         return try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
             try noticeForeignCommits(records)
+            try lock.settle(connection)
             let result: Result
             do {
                 result = try connection.writeTransaction { try records.counting(body) }
@@ -152,14 +164,23 @@ final class Writer: @unchecked Sendable {
                 strings.forgetAll()
                 // What was taken back still fills the log, perhaps the whole device.
                 _ = try? connection.checkpoint(truncating: true)
+                noteDoubt(connection)
                 throw error
             }
             scheduleSync()
             // The commit stands, whatever becomes of the checkpoint: to report a failure here would have the same events
             // written again. The next commit tries once more, and closing says what is wrong.
-            if connection.logFrames >= options.checkpointFrames { _ = try? connection.checkpoint(truncating: false) }
+            if connection.logFrames >= options.checkpointFrames {
+                _ = try? connection.checkpoint(truncating: false)
+                noteDoubt(connection)
+            }
             return result
         }
+    }
+
+    /// What a checkpoint does not tell: others must know that a sync has failed.
+    private func noteDoubt(_ connection: Connection) {
+        if connection.isLogDoubtful { lock.isLogDoubtful = true }
     }
 
     /// Another connection's commits change the number that SQLite keeps; our own do not.
@@ -201,7 +222,11 @@ final class Writer: @unchecked Sendable {
 
     /// Runs `body` while nobody else writes, outside of any transaction.
     func alone<Result>(_ body: (Connection) throws -> Result) throws -> Result {
-        try lock.withLock(waitMilliseconds: options.waitMilliseconds) { try body(records().reader.connection) }
+        try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
+            let connection = try records().reader.connection
+            try lock.settle(connection)
+            return try body(connection)
+        }
     }
 
     /// Moves the log into the database file; `truncating` also empties the log, if nobody reads from it.

@@ -48,14 +48,15 @@ struct GetCommand: AsyncParsableCommand {
         if let file { try database.refuse(asOutput: file) }
         let command = self
         let start = ContinuousClock.now
-        let value = try await Interruption.cancelling {
-            try await command.database.usingLibp2p { store in
+        let (value, fault) = try await Interruption.cancelling {
+            try await command.database.answeringLibp2p { store in
                 try await ClientNode.asking(
                     store, command.client, validators: .libp2p(accepting: command.accept)
                 ) { node in try await node.get(key: key.bytes) }
             }
         }
         try show(value, of: key, milliseconds: ElapsedTime.milliseconds(since: start))
+        if let fault { throw fault }
         if value == nil { throw CommandError.nothingFound("nobody has a valid value of \(self.key).") }
     }
 

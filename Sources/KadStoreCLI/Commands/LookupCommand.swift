@@ -44,8 +44,8 @@ struct LookupCommand: AsyncParsableCommand {
 
     func run() async throws {
         let command = self
-        let answer = try await Interruption.cancelling {
-            try await command.database.usingLibp2p { store in
+        let (answer, fault) = try await Interruption.cancelling {
+            try await command.database.answeringLibp2p { store in
                 let target = try NetworkTarget(command.key, in: store)
                 Messages.note(target.explanation(.standardError))
                 let bootstrap = try PeerAddresses.peers(command.client.bootstrap)
@@ -62,6 +62,7 @@ struct LookupCommand: AsyncParsableCommand {
         }
         try output.flush()
         Messages.note(answer.summary(.standardError))
+        if let fault { throw fault }
         if answer.reason == .timeLimit { throw CommandError.outOfTime("the search had not come to its end.") }
         if answer.peers.isEmpty { throw CommandError.nothingFound("nobody answered.") }
     }

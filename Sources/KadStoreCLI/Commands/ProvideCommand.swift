@@ -46,8 +46,8 @@ struct ProvideCommand: AsyncParsableCommand {
         let key = try ContentKey.content(self.key)
         let command = self
         let start = ContinuousClock.now
-        let (peer, report) = try await Interruption.cancelling {
-            try await command.database.usingLibp2p { store in
+        let ((peer, report), fault) = try await Interruption.cancelling {
+            try await command.database.answeringLibp2p { store in
                 let keys = try KeyPair(contentsOf: command.identity.path(of: command.database))
                 let report = try await ClientNode.asking(
                     store, command.client, keys: keys, addresses: command.address.map(\.address)
@@ -57,5 +57,6 @@ struct ProvideCommand: AsyncParsableCommand {
         }
         try SpreadReport(key: key, report: report, milliseconds: ElapsedTime.milliseconds(since: start))
             .show(isJSON: output.isJSON, "know it", extra: [("peer", .string(peer))])
+        if let fault { throw fault }
     }
 }

@@ -37,14 +37,15 @@ struct ProvidersCommand: AsyncParsableCommand {
         let key = try ContentKey.content(self.key)
         let command = self
         let start = ContinuousClock.now
-        let providers = try await Interruption.cancelling {
-            try await command.database.usingLibp2p { store in
+        let (providers, fault) = try await Interruption.cancelling {
+            try await command.database.answeringLibp2p { store in
                 try await ClientNode.asking(store, command.client) { node in
                     try await node.providers(of: key.bytes, limit: command.count)
                 }
             }
         }
         try show(providers, of: key, milliseconds: ElapsedTime.milliseconds(since: start))
+        if let fault { throw fault }
         if providers.isEmpty { throw CommandError.nothingFound("nobody provides \(self.key).") }
     }
 

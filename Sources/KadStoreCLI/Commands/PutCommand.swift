@@ -47,8 +47,8 @@ struct PutCommand: AsyncParsableCommand {
         let value = try ValueInput.bytes(self.value)
         let command = self
         let start = ContinuousClock.now
-        let report = try await Interruption.cancelling {
-            try await command.database.usingLibp2p { store in
+        let (report, fault) = try await Interruption.cancelling {
+            try await command.database.answeringLibp2p { store in
                 try await ClientNode.asking(
                     store, command.client, validators: .libp2p(accepting: command.accept)
                 ) { node in try await node.put(key: key.bytes, value: value) }
@@ -56,6 +56,7 @@ struct PutCommand: AsyncParsableCommand {
         }
         try SpreadReport(key: key, report: report, milliseconds: ElapsedTime.milliseconds(since: start))
             .show(isJSON: output.isJSON, "took it", extra: [("valueBytes", .int(value.count))])
+        if let fault { throw fault }
     }
 }
 

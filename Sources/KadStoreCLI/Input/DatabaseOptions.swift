@@ -48,6 +48,17 @@ struct DatabaseOptions: ParsableArguments {
 
     /// Opens the store, runs `body`, and closes it whatever happens. Where both fail, the first error is reported.
     func using<Result>(_ mode: OpenMode, _ body: (Store) async throws -> Result) async throws -> Result {
+        let (result, fault) = try await answering(mode, body)
+        if let fault { throw fault }
+        return result
+    }
+
+    /// Likewise, where the result is worth having although what was learnt on the way cannot be written down.
+    ///
+    /// - Returns: the result, and why the store could not be closed: to be thrown when the result was shown.
+    func answering<Result>(
+        _ mode: OpenMode, _ body: (Store) async throws -> Result
+    ) async throws -> (result: Result, fault: StoreError?) {
         try validatePath()
         if mode != .readOnly { try requireWriting() }
         let store = try await Store.open(path, mode: mode, options: options)
@@ -58,8 +69,12 @@ struct DatabaseOptions: ParsableArguments {
             try? await store.close()
             throw error
         }
-        try await store.close()
-        return result
+        do throws(StoreError) {
+            try await store.close()
+            return (result, nil)
+        } catch {
+            return (result, error)
+        }
     }
 }
 

@@ -45,6 +45,7 @@ enum ClientNode {
     ) async throws -> Value {
         let lines = log.lines(default: .critical)
         let keys = try keys ?? KeyPair()
+        try Descriptors.require()
         let swarm = Swarm(
             keys: keys, configuration: .kadstore(store, announcing: addresses), logger: lines.logger("kadstore.swarm"))
         var configuration = EngineConfiguration()
@@ -70,7 +71,11 @@ enum ClientNode {
             try? await end()
             throw error
         }
-        try await end()
+        do {
+            try await end()
+        } catch is StoreError {
+            // There is an answer. Closing the store tries once more to write, and says what is wrong.
+        }
         return value
     }
 

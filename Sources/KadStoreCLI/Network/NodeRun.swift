@@ -62,6 +62,7 @@ struct NodeRun: Sendable {
         let hold = try await IdentityHold(path, waitMilliseconds: command.database.waitMilliseconds)
         defer { withExtendedLifetime(hold) {} }
         try IdentityFile.warn(keys.peerID, with: path, in: store)
+        try Descriptors.require()
         let swarm = Swarm(
             keys: keys, configuration: .kadstore(store, announcing: command.announce.map(\.address)),
             logger: lines.logger("kadstore.swarm"))
@@ -205,10 +206,19 @@ extension DatabaseOptions {
     func usingLibp2p<Value: Sendable>(
         creating scope: Scope? = nil, expecting expected: Scope? = nil, _ body: (Store) async throws -> Value
     ) async throws -> Value {
+        let (value, fault) = try await answeringLibp2p(creating: scope, expecting: expected, body)
+        if let fault { throw fault }
+        return value
+    }
+
+    /// Likewise, where the result is worth having although the store cannot be written: see ``answering(_:_:)``.
+    func answeringLibp2p<Value: Sendable>(
+        creating scope: Scope? = nil, expecting expected: Scope? = nil, _ body: (Store) async throws -> Value
+    ) async throws -> (result: Value, fault: StoreError?) {
         let existed = FileStatus.exists(path)
         let mode: OpenMode
         if let scope, !existed || expected != nil { mode = .create(.libp2p, scope) } else { mode = .readWrite }
-        return try await using(mode) { store in
+        return try await answering(mode) { store in
             guard store.network == .libp2p else {
                 throw StoreError.networkMismatch(
                     path: store.path, expected: Network.libp2p.name, found: store.network.name)

@@ -1,34 +1,157 @@
 import Foundation
 import Kademlia
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import KadStore
 
-/// How long the tests of crashes take: a sample of all moments, or every one.
+/// How long the tests of crashes take: a sample of all moments, or every one, and the figures.
 enum Thorough {
     static let isAsked = ProcessInfo.processInfo.environment["KADSTORE_THOROUGH"] == "1"
-    static var seed: UInt64 {
-        ProcessInfo.processInfo.environment["KADSTORE_SEED"].flatMap { UInt64($0) } ?? 1
-    }
 
-    /// Every number from 1, or a sample of them.
+    /// Every number from 1 to `count`, or a sample of them.
     static func moments(_ count: Int, sample: Int, using generator: inout SeededGenerator) -> [Int] {
         let all = Array(1...max(1, count))
         return isAsked || count <= sample ? all : Array(all.shuffled(using: &generator).prefix(sample)).sorted()
     }
+
+    static func report(_ text: String) {
+        if isAsked { print(text) }
+    }
 }
 
 @Suite("A power cut at any write") struct CrashTests {
-    @Test("leaves a sound store with everything that was acknowledged, and nothing half", arguments: Workload.all)
-    func powerCut(workload: Workload) async throws {
-        var generator = SeededGenerator(seed: Thorough.seed)
+    @Test(
+        "leaves a sound store with all that was acknowledged, and nothing half", arguments: Workload.all, Seeds.first(1)
+    )
+    func powerCut(workload: Workload, seed: UInt64) async throws {
+        var generator = SeededGenerator(seed: seed)
         let trial = try await Trial(workload)
-        let count = try await trial.changes()
+        let count = try await trial.count(.changes)
         var images = 0
-        for moment in Thorough.moments(count, sample: 5, using: &generator) {
-            images += try await trial.cutPower(at: moment, using: &generator)
+        var lost = 0
+        for moment in Thorough.moments(count, sample: 4, using: &generator) {
+            let outcome = try await trial.cutPower(at: moment, using: &generator)
+            images += outcome.images
+            lost += outcome.problems.count
+            for problem in outcome.problems { Issue.record("\(problem)") }
         }
-        print("\(workload): \(count) operations, \(images) images")
+        Thorough.report("crash: \(workload): power cut at \(count) moments, \(images) disks, \(lost) lost something")
+    }
+
+    /// What these tests are worth: a disk that acknowledges syncs which it does not do loses what was acknowledged.
+    @Test("is noticed where it does take something", arguments: [FaultyDisk.Lies.log, .database])
+    func lies(whose: FaultyDisk.Lies) async throws {
+        var generator = SeededGenerator(seed: 1)
+        let trial = try await Trial(whose == .log ? Workload.batches : Workload.checkpoints)
+        let count = try await trial.count(.changes)
+        var problems: [String] = []
+        for moment in stride(from: count, to: 0, by: -max(1, count / 12)) where problems.isEmpty {
+            problems += try await trial.cutPower(at: moment, lies: whose, using: &generator).problems
+        }
+        #expect(!problems.isEmpty)
+    }
+}
+
+@Suite("A disk that fails") struct DiskFaultTests {
+    /// Everything that fails at a time, once or from then on.
+    struct Case: Sendable, CustomStringConvertible {
+        let fault: FaultyDisk.Fault
+        let operations: FaultyDisk.Operations
+        let forever: Bool
+
+        var description: String { "\(fault)\(operations == .sync ? " of syncs" : "")\(forever ? " and on" : "")" }
+    }
+
+    private static let cases = [
+        Case(fault: .error, operations: .changes, forever: false),
+        Case(fault: .error, operations: .changes, forever: true),
+        Case(fault: .full, operations: [.write, .create], forever: true),
+        Case(fault: .short, operations: .write, forever: false),
+        Case(fault: .error, operations: .sync, forever: false),
+    ]
+
+    @Test(
+        "is told of as such; what was acknowledged is there, and the rest comes when it works again",
+        arguments: Workload.all)
+    func faults(workload: Workload) async throws {
+        let trial = try await Trial(workload)
+        for (number, kind) in Self.cases.enumerated() {
+            var generator = SeededGenerator(seed: Seeds.first(1)[0] &+ UInt64(number))
+            let count = try await trial.count(kind.operations)
+            var faults = 0
+            var lost = 0
+            for moment in Thorough.moments(count, sample: 2, using: &generator) {
+                let outcome = try await trial.fail(
+                    kind.fault, kind.operations, at: moment, forever: kind.forever)
+                faults += outcome.faults
+                lost += outcome.problems.count
+                for problem in outcome.problems { Issue.record("\(problem)") }
+            }
+            Thorough.report("crash: \(workload): \(kind): \(faults) faults, \(lost) lost something")
+        }
+    }
+
+    @Test("never answers wrongly: a read that fails is an error, and the next one works")
+    func reads() async throws {
+        let template = try Folder()
+        try await Workload.fill(template.path + "/a.db", peers: 600)
+        let expected = try await Answers(template.path + "/a.db")
+        let disk = try FaultyDisk(copying: template.path)
+        _ = try await Answers(disk.path("a.db"))
+        var generator = SeededGenerator(seed: Seeds.first(1)[0])
+        var faults = 0
+        for moment in Thorough.moments(disk.count(.reads), sample: 25, using: &generator) {
+            let disk = try FaultyDisk(copying: template.path)
+            disk.plan(.error, .reads, from: moment, through: moment)
+            do {
+                #expect(try await Answers(disk.path("a.db")) == expected, "read \(moment)")
+            } catch let error as StoreError {
+                #expect(error.isOfTheDisk, "read \(moment): \(error)")
+            }
+            faults += disk.injected
+            disk.heal()
+            #expect(try await Answers(disk.path("a.db")) == expected, "after read \(moment)")
+        }
+        Thorough.report("crash: \(faults) reads failed, none was answered wrongly")
+    }
+}
+
+/// What a store answers, one read after the other.
+private struct Answers: Equatable {
+    var counts: [Int] = []
+    var records: [PeerRecord] = []
+    var keys: [Key] = []
+    var value: StoredValue?
+
+    init(_ path: String) async throws {
+        let store = try await Store.open(path, options: Workload.options())
+        do {
+            try await ask(store)
+        } catch {
+            try? await store.close()
+            throw error
+        }
+        try await store.close()
+    }
+
+    private mutating func ask(_ store: Store) async throws {
+        counts = [try store.peerCount(), try store.countPeers()]
+        for number in stride(from: 0, to: 600, by: 50) {
+            let key = Workload.key(number)
+            if let record = try store.record(of: key) { records.append(record) }
+            keys += try store.nearest(to: key, count: 20).peers.map(\.peer.key)
+        }
+        var last: Key?
+        repeat {
+            let page = try store.peers(after: last, limit: 200)
+            records += page.peers
+            counts.append(page.damaged.count)
+            last = page.next
+        } while last != nil
+        value = try store.value(Array("long-3".utf8), at: .seconds(5))
+        counts.append(try store.candidates().candidates.count)
+        counts.append(try await store.check(full: true).problemCount)
     }
 }

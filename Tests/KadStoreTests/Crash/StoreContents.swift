@@ -21,9 +21,11 @@ enum StoreContents: Equatable {
         var tables: [String: [[String]]]
     }
 
-    /// Tables whose rows hold numbers that say in what order strings were met; numbers of writers; and the numbers that
-    /// say how far a writer has come.
-    private static let derived: Set = ["peer", "candidate", "agent", "protocol_set", "source", "writer", "value"]
+    /// Tables whose rows hold numbers that say in what order strings were met, how far a writer has come, or when an upgrade
+    /// was made.
+    private static let derived: Set = [
+        "peer", "candidate", "agent", "protocol_set", "source", "writer", "value", "migration",
+    ]
 
     static func of(_ path: String) async throws -> StoreContents {
         guard FileManager.default.fileExists(atPath: path) else { return .nothing }

@@ -25,39 +25,80 @@ struct Trial {
         try await workload.run(recorded)
     }
 
-    /// How many operations change the disk.
-    func changes() async throws -> Int {
+    /// How many of these operations it takes.
+    func count(_ operations: FaultyDisk.Operations) async throws -> Int {
         let disk = try FaultyDisk(copying: template.path)
         try await workload.run(Ledger(disk.folder, following: recorded))
-        return disk.count(.changes)
+        return disk.count(operations)
     }
 
-    /// Cuts the power in the middle of an operation, and looks at what the disk may show.
+    /// Runs the workload until the power is cut in the middle of an operation, and looks at what the disk may show.
     ///
-    /// - Returns: how many images were looked at.
-    func cutPower(at moment: Int, lying: FaultyDisk.Lies = [], using generator: inout SeededGenerator) async throws
-        -> Int
-    {
+    /// - Parameter lies: whose syncs are acknowledged and not done.
+    /// - Returns: how many images were looked at, and what is wrong with them.
+    func cutPower(
+        at moment: Int, lies: FaultyDisk.Lies = [], using generator: inout SeededGenerator
+    ) async throws -> (images: Int, problems: [String]) {
         let disk = try FaultyDisk(copying: template.path)
-        disk.lie(lying)
+        disk.lie(lies)
         disk.plan(.powerCut, .changes, from: moment)
         let ledger = Ledger(disk.folder, following: recorded)
+        var problems: [String] = []
         do {
             try await workload.run(ledger)
         } catch let error as StoreError {
-            #expect(error.isOfTheDisk, "\(workload) at \(moment): \(error)")
+            if !error.isOfTheDisk { problems.append("\(workload) cut at \(moment): \(error)") }
         }
         disk.cutPower()
         var images = FaultyDisk.Image.allCases
         if Thorough.isAsked { images += [.subset, .subset, .sectors, .prefix] }
         for image in images {
             let seed = generator.next()
-            let folder = Folder(taking: try disk.image(image, seed: seed))
-            try garbleIndexes(folder, seed)
-            let place = "\(workload) cut at \(moment), image \(image), seed \(seed)"
-            try await judge(folder, ledger, place)
+            problems += try await judge(disk, ledger, image, seed, "cut at \(moment)")
         }
-        return images.count
+        return (images.count, problems)
+    }
+
+    /// Runs the workload with operations that fail, and the disk healed after each error that is told; what failed is tried
+    /// again. In the end all is there, and what was acknowledged in between was on the medium.
+    ///
+    /// - Returns: how many faults there were, and what is wrong.
+    func fail(
+        _ fault: FaultyDisk.Fault, _ operations: FaultyDisk.Operations, at moment: Int, forever: Bool
+    ) async throws -> (faults: Int, problems: [String]) {
+        let disk = try FaultyDisk(copying: template.path)
+        let place = "\(fault) of \(operations.rawValue) at \(moment)\(forever ? " and on" : "")"
+        disk.plan(fault, operations, from: moment, through: forever ? .max : moment)
+        let ledger = Ledger(disk.folder, following: recorded, .again(disk))
+        var problems: [String] = []
+        ledger.audit = { ledger in
+            for image in [FaultyDisk.Image.synced, .sectors] {
+                problems += try await judge(disk, ledger, image, UInt64(moment), "acknowledged after \(place)")
+            }
+        }
+        do {
+            try await workload.run(ledger)
+        } catch let error as StoreError {
+            problems.append("\(workload), \(place): \(error)")
+        }
+        disk.heal()
+        for error in ledger.errors where !error.isOfTheDisk { problems.append("\(workload), \(place): said \(error)") }
+        problems += try await judge(disk, ledger, .synced, UInt64(moment), "after \(place)")
+        problems += try await judge(disk, ledger, .all, UInt64(moment), "after \(place)")
+        return (disk.injected, problems)
+    }
+
+    // MARK: What may be there
+
+    private func judge(
+        _ disk: FaultyDisk, _ ledger: Ledger, _ image: FaultyDisk.Image, _ seed: UInt64, _ place: String
+    ) async throws -> [String] {
+        let folder = Folder(taking: try disk.image(image, seed: seed))
+        try garbleIndexes(folder, seed)
+        var problems: [String] = []
+        if seed % 4 == 1 { problems += try await cutRecovery(folder, seed) }
+        problems += try await judge(folder, ledger)
+        return problems.map { "\(workload) \(place), image \(image), seed \(seed): \($0)" }
     }
 
     /// The log's index is not durable: it may be gone, or hold anything.
@@ -70,33 +111,56 @@ struct Trial {
         }
     }
 
+    /// The power fails once more while the first to open the file takes its log in: nothing changes by that.
+    private func cutRecovery(_ folder: Folder, _ seed: UInt64) async throws -> [String] {
+        let name = workload.files[0]
+        let disk = try FaultyDisk(copying: folder.path)
+        disk.plan(.powerCut, .changes, from: Int(seed % 23) + 1)
+        do {
+            if case .store = try await StoreContents.of(disk.path(name)) {
+                try await Store.open(disk.path(name), options: Workload.options()).close()
+            }
+        } catch {
+            let error = StoreError.of(error, path: disk.folder)
+            if !error.isOfTheDisk { return ["cut in recovery: \(error)"] }
+        }
+        disk.cutPower()
+        let again = Folder(taking: try disk.image(.sectors, seed: seed))
+        let before = try await StoreContents.of(folder.path + "/" + name)
+        do {
+            let after = try await StoreContents.of(again.path + "/" + name)
+            return before == after ? [] : ["cut in recovery: \(after.difference(from: before))"]
+        } catch {
+            return ["cut in recovery: \(error)"]
+        }
+    }
+
     /// Whether every file is one of those that it may be, sound, and of use.
-    func judge(_ folder: Folder, _ ledger: Ledger, _ place: String) async throws {
+    private func judge(_ folder: Folder, _ ledger: Ledger) async throws -> [String] {
+        var problems: [String] = []
         for (file, account) in ledger.accounts.sorted(by: { $0.key < $1.key }) {
             let path = folder.path + "/" + file
-            let found: StoreContents
             do {
-                found = try await StoreContents.of(path)
+                let found = try await StoreContents.of(path)
                 try await check(path, found)
-            } catch {
-                Issue.record("\(place): \(file): \(error)")
-                continue
-            }
-            if !account.possible.contains(found) {
+                guard !account.possible.contains(found) else { continue }
+                let place = account.states.firstIndex(of: found).map { "\($0)" } ?? "none"
                 let last = account.possible.last ?? .nothing
-                let whole = account.states.firstIndex(of: found)
-                Issue.record(
+                problems.append(
                     """
-                    \(place): \(file) is state \(whole.map { "\($0)" } ?? "none") of \(account.states.count), \
-                    not \(account.acknowledged) to \(account.reached + account.ahead): \(found.difference(from: last))
+                    \(file) is state \(place) of \(account.states.count), not \(account.acknowledged) to \
+                    \(account.reached + account.ahead): \(found.difference(from: last))
                     """)
+            } catch {
+                problems.append("\(file): \(error)")
             }
         }
-        try await judgeOthers(folder, ledger, place)
+        return try await problems + judgeOthers(folder, ledger)
     }
 
     /// Whatever else can be seen is a whole store that there once was: a backup or what a restore keeps.
-    private func judgeOthers(_ folder: Folder, _ ledger: Ledger, _ place: String) async throws {
+    private func judgeOthers(_ folder: Folder, _ ledger: Ledger) async throws -> [String] {
+        var problems: [String] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
             if workload.files.contains(name) || name.hasPrefix(".") { continue }
             if DatabaseFiles.companions.contains(where: { name.hasSuffix($0) }) { continue }
@@ -104,25 +168,25 @@ struct Trial {
                 let found = try await StoreContents.of(folder.path + "/" + name)
                 try await check(folder.path + "/" + name, found)
                 if !ledger.accounts.values.contains(where: { $0.states.contains(found) }) {
-                    Issue.record("\(place): \(name) holds what no store ever held")
+                    problems.append("\(name) holds what no store ever held")
                 }
             } catch {
-                Issue.record("\(place): \(name): \(error)")
+                problems.append("\(name): \(error)")
             }
         }
+        return problems
     }
 
+    /// That a file is sound, and can be worked with.
     private func check(_ path: String, _ contents: StoreContents) async throws {
         switch contents {
-        case .nothing:
-            // A new store may be made there.
-            let store = try await Workload.open(path)
-            try store.hear(Key(5, 5, 5, 5))
-            try await store.close()
+        case .nothing: try await Workload.open(path).close()
         case .older:
             let connection = try Connection(path: path, access: .readWrite)
             let query = try connection.prepare("PRAGMA integrity_check")
-            #expect(try query.step() && query.text(0) == "ok")
+            guard try query.step(), query.text(0) == "ok" else {
+                throw StoreError.unsound(path: path, problems: 1, first: query.text(0))
+            }
         case .store:
             let store = try await Store.open(path, options: Workload.options())
             let problems = try await store.check(full: true).problems

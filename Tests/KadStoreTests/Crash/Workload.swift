@@ -1,6 +1,7 @@
 import Foundation
 import Kademlia
 import Multiformats
+import Synchronization
 import TestSupport
 
 @testable import KadStore
@@ -50,6 +51,21 @@ struct Workload: Sendable, CustomStringConvertible {
         for number in 0..<peers { try store.hear(key(number)) }
         for batch in 0..<4 { try await record(store, batch) }
         try await store.close()
+    }
+
+    private static func filled(_ folder: String) async throws { try await fill(folder + "/a.db") }
+
+    private static func filledUp(_ folder: String) async throws { try await fill(folder + "/a.db", peers: 400) }
+
+    private static func older(_ schema: String) -> @Sendable (String) async throws -> Void {
+        { try OldFile.make(schema, at: $0 + "/a.db") }
+    }
+
+    /// A clock that goes on, for names that say when.
+    private static let ticks = Atomic<Int64>(0)
+
+    private static let ticking: @Sendable () -> Instant = {
+        .seconds(1_000 + ticks.wrappingAdd(1, ordering: .relaxed).newValue)
     }
 
     static func key(_ number: Int) -> Key { Key(UInt64(number) &* 0x9e37_79b9_7f4a_7c15, 0, 0, UInt64(number)) }
@@ -104,8 +120,8 @@ extension Workload {
         try await ledger.step { try await store.close() }
     }
 
-    private static let batches = Workload(name: "batches", prepare: { try await fill($0 + "/a.db") }) { ledger in
-        let store = try await open(ledger.path(), frames: 40)
+    static let batches = Workload(name: "batches", prepare: filled) { ledger in
+        let store = try await ledger.open(frames: 40)
         for batch in 4..<12 {
             try await record(store, batch)
             try await ledger.step(isDurable: false) { try await store.commit() }
@@ -119,8 +135,8 @@ extension Workload {
         try await ledger.step { try await store.close() }
     }
 
-    private static let loading = Workload(name: "import", prepare: { try await fill($0 + "/a.db") }) { ledger in
-        let store = try await open(ledger.path(), frames: 40)
+    private static let loading = Workload(name: "import", prepare: filled) { ledger in
+        let store = try await ledger.open(frames: 40)
         let numbers = (60..<110).sorted { key($0) < key($1) }
         func load(_ range: Range<Int>, candidates: Bool) async throws {
             var options = BulkOptions(now: .seconds(500))
@@ -148,8 +164,8 @@ extension Workload {
         try await ledger.step { try await store.close() }
     }
 
-    private static let pruning = Workload(name: "prune", prepare: { try await fill($0 + "/a.db") }) { ledger in
-        let store = try await open(ledger.path(), frames: 40)
+    private static let pruning = Workload(name: "prune", prepare: filled) { ledger in
+        let store = try await ledger.open(frames: 40)
         func prune(_ set: (inout PruneRules) -> Void) async throws {
             var rules = PruneRules()
             set(&rules)
@@ -176,9 +192,9 @@ extension Workload {
         try await ledger.step { try await store.close() }
     }
 
-    private static let vacuum = Workload(name: "vacuum", prepare: { try await fill($0 + "/a.db", peers: 400) }) {
+    private static let vacuum = Workload(name: "vacuum", prepare: filledUp) {
         ledger in
-        let store = try await open(ledger.path())
+        let store = try await ledger.open()
         var rules = PruneRules()
         rules.conditions = [.neverAnswered]
         try await ledger.step { _ = try await store.prune(rules) }
@@ -188,8 +204,8 @@ extension Workload {
         try await ledger.step { try await store.close() }
     }
 
-    private static let checkpoints = Workload(name: "checkpoint", prepare: { try await fill($0 + "/a.db") }) { ledger in
-        let store = try await open(ledger.path())
+    static let checkpoints = Workload(name: "checkpoint", prepare: filled) { ledger in
+        let store = try await ledger.open()
         for batch in 4..<8 {
             try await record(store, batch)
             try await ledger.step(isDurable: false) { try await store.commit() }
@@ -199,29 +215,27 @@ extension Workload {
         try await ledger.step { try await store.close() }
     }
 
-    private static let migration = Workload(name: "migrate", prepare: { try OldFile.make("V0001", at: $0 + "/a.db") }) {
+    private static let migration = Workload(name: "migrate", prepare: older("V0001")) {
         ledger in
         var options = MigrateOptions()
-        options.now = { .seconds(1_000) }
+        options.now = ticking
         try await ledger.step { _ = try await Store.migrate(ledger.path(), options) }
     }
 
-    private static let opening = Workload(name: "open older", prepare: { try OldFile.make("V0002", at: $0 + "/a.db") })
-    { ledger in
+    private static let opening = Workload(name: "open older", prepare: older("V0002")) { ledger in
         var store: Store?
         try await ledger.step { store = try await Store.open(ledger.path(), options: options()) }
         try await ledger.step { try await store?.close() }
     }
 
-    private static let backup = Workload(
-        name: "backup", files: ["a.db", "b.db"],
-        prepare: { folder in
-            try await fill(folder + "/a.db")
-            try await fill(folder + "/b.db", peers: 10)
-            try await leaveLog(folder + "/b.db")
-        }
-    ) { ledger in
-        let store = try await open(ledger.path())
+    private static func filledBoth(_ folder: String) async throws {
+        try await fill(folder + "/a.db")
+        try await fill(folder + "/b.db", peers: 10)
+        try await leaveLog(folder + "/b.db")
+    }
+
+    private static let backup = Workload(name: "backup", files: ["a.db", "b.db"], prepare: filledBoth) { ledger in
+        let store = try await ledger.open()
         try await record(store, 4)
         try await ledger.step(isDurable: false) { try await store.commit() }
         var options = BackupOptions()
@@ -250,7 +264,7 @@ extension Workload {
         Workload(name: name, files: ["a.db", "b.db"], prepare: prepare) { ledger in
             var options = RestoreOptions()
             options.replaces = true
-            options.now = { .seconds(1_000) }
+            options.now = ticking
             try await ledger.step {
                 _ = try await Store.restore(ledger.path(), from: ledger.path("b.db"), options)
             }

@@ -43,9 +43,22 @@ struct Checker {
                 ? "PRAGMA integrity_check(\(CheckReport.problemLimit))"
                 : "PRAGMA quick_check(\(CheckReport.problemLimit))")
         while try query.step() {
-            if query.text(0) != "ok" { report.note("file", query.text(0)) }
+            let line = query.text(0)
+            if let code = Self.readFault(in: line) {
+                throw SQLiteError(code: code, message: line, statement: "check the file")
+            }
+            if line != "ok" { report.note("file", line) }
         }
         try checkSchema()
+    }
+
+    /// A page that the system could not read is no damage that a check has found. SQLite ends its line with the result code
+    /// of such a page ("... error code=266"), and says it in no other way.
+    private static func readFault(in line: String) -> Int32? {
+        guard line.contains("error code"), let last = line.split(whereSeparator: { !$0.isNumber }).last,
+            let code = Int32(last), code & 0xff == 10
+        else { return nil }
+        return code
     }
 
     /// Compares the tables and indexes with those that the migrations make.
