@@ -104,7 +104,7 @@ final class DamagedFile {
         let descriptor = open(log, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw StoreError.system(operation: "open the log", path: log, code: errno) }
         close(descriptor)
-        syncFolder(of: path)
+        try syncFolder(of: WriteLock.realPath(path))
         // An empty file has no log for SQLite: it deletes what lies there.
         if size == 0 {
             let zero: [UInt8] = [0]
@@ -118,13 +118,4 @@ final class DamagedFile {
         try connection.execute("PRAGMA journal_mode = WAL")
         try connection.checkpoint(truncating: true)
     }
-}
-
-/// Sees to it that the names in a file's folder are on the medium. Not every file system can; nothing depends on it but
-/// what a loss of power leaves.
-func syncFolder(of path: String) {
-    let folder = open(TemporaryStore.folder(of: WriteLock.realPath(path)), O_RDONLY | O_CLOEXEC)
-    guard folder >= 0 else { return }
-    fsync(folder)
-    close(folder)
 }

@@ -39,7 +39,7 @@ enum KeptDamage {
             }
             try write(to: name, size: file.size, cancellation) { file.bytes(at: $0, count: $1) }
             kept.append(name)
-            syncFolder(of: file.path)
+            try syncFolder(of: file.path)
             return kept.reversed()
         } catch {
             for name in kept { unlink(name) }
