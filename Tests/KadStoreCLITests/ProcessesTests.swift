@@ -79,12 +79,13 @@ struct ProcessesTests {
             try store.peer(#require(PeerID([0, 36, 8, 1, 18, 32] + Array(repeating: UInt8($0), count: 32))))
         }
         let answers = Mutex([Int](repeating: 0, count: peers.count))
-        let (isDone, failures) = (Mutex(false), Mutex<[String]>([]))
+        let isDone = Mutex(false)
+        let failures = Mutex<[String]>([])
         let others = [
             ["check"], ["vacuum"], ["checkpoint"], ["forgive", "--all"], ["export", "out.json"],
             ["backup", "--force", "copy.db"], ["prune", "--failing", "30"], ["stats"],
         ]
-        func command(_ arguments: [String]) {
+        @Sendable func command(_ arguments: [String]) {
             let all = arguments + ["--db", "peers.db", "--wait", "600"]
             let result = try? Command.run(all, folder: scratch.folder)
             if result?.status != 0 {

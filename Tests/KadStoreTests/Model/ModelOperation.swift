@@ -96,7 +96,7 @@ struct ModelGenerator {
         guard roll >= 320 else { return .record(event(), store: store) }
         switch roll - 180 {
         case 140: return .refused(refusedEvent(), store: store)
-        case 141: return chance(1, of: 8) ? .manyLookups(lookup(), count: 1_100, store: store) : .commit(store: store)
+        case 141: return chance(1, of: 2) ? .manyLookups(lookup(), count: 1_100, store: store) : .commit(store: store)
         case 142...151: return .commit(store: store)
         case 152...154: return .flush(store: store)
         case 155...157: return .reopen(store: store)
@@ -112,11 +112,11 @@ struct ModelGenerator {
         case 172: return .forgiveAll(store: store)
         case 173...176: return load(store: store)
         case 177...178: return .identity(one(Array(peers.prefix(3))).id, store: store)
-        case 179: return .beginCrawl(isNew: chance(1, of: 3), store: store)
+        case 179, 182: return .beginCrawl(isNew: chance(1, of: 3), store: store)
         case 180: return .endCrawl(Int64(draw(1...3)), isComplete: chance(1, of: 2), store: store)
         case 181: return .raisePeerCap(Int64(draw(60_000...70_000)), store: store)
-        case 182: return .vacuum(store: store)
-        case 183...184: return .checkpoint(store: store)
+        case 183: return .vacuum(store: store)
+        case 184: return .checkpoint(store: store)
         case 185: return .backup(store: store)
         case 186: return chance(1, of: 3) ? .restore(draw(0...9)) : .clock(now)
         case 187: return .copy(store: store)
@@ -128,7 +128,8 @@ struct ModelGenerator {
     // MARK: Events
 
     private mutating func event() -> StoreEvent {
-        let peer = one(peers)
+        // Half of them of a few, so that much happens to one.
+        let peer = chance(1, of: 2) ? one(Array(peers.prefix(6))) : one(peers)
         switch draw(0...99) {
         case 0...19:
             return .heard(
@@ -143,7 +144,8 @@ struct ModelGenerator {
                 at: moment())
         case 36...45:
             return .failed(
-                peer, address: chance(1, of: 4) ? nil : one(addresses), one(FailureClass.allCases), at: moment())
+                peer, address: chance(1, of: 2) ? nil : one(addresses),
+                chance(2, of: 3) ? .timeout : one(FailureClass.allCases), at: moment())
         case 46...50: return .backoff(peer, chance(1, of: 5) ? nil : backoff())
         case 51...56: return .forgotten(peer, leaving: chance(1, of: 2) ? nil : tombstone(peer.key))
         case 57:
@@ -194,7 +196,7 @@ struct ModelGenerator {
         default:
             let outcome: VisitOutcome =
                 chance(1, of: 2) ? .answered : chance(1, of: 2) ? .leftOut : .failed(one(FailureClass.allCases))
-            return .visited(peer.key, outcome, at: moment(), crawl: Int64(draw(1...3)))
+            return .visited(peer.key, outcome, at: moment(), crawl: Int64(draw(1...2)))
         }
     }
 
@@ -247,10 +249,16 @@ struct ModelGenerator {
             openedAt: chance(1, of: 2) ? nil : moment(), trials: draw(0...2))
     }
 
+    /// Where a tombstone is just kept or just not.
+    private mutating func aboutAWeekAgo() -> Instant {
+        now.advanced(byMilliseconds: -7 * 86_400_000 + Int64(draw(-3_600_000...3_600_000)))
+    }
+
     private mutating func tombstone(_ key: Key) -> Tombstone {
         let notBefore = chance(1, of: 3) ? nil : moment()
         return Tombstone(
-            key: key, droppedAt: moment(), streakMilli: Int64(draw(0...9_000)), lastClass: one(FailureClass.allCases),
+            key: key, droppedAt: chance(1, of: 3) ? aboutAWeekAgo() : moment(), streakMilli: Int64(draw(0...9_000)),
+            lastClass: one(FailureClass.allCases),
             notBefore: notBefore, waitMilliseconds: notBefore == nil ? 0 : Int64(draw(0...90_000)))
     }
 
