@@ -29,12 +29,13 @@ struct SalvageCommandTests {
 
         try zero(try rootOfPeers(path), of: path)
         let damaged = try Data(contentsOf: URL(fileURLWithPath: path))
-        for command in [["stats"], ["export", "-"], ["node", "--listen", "/ip4/127.0.0.1/tcp/0"]] {
+        for command in [["stats"], ["export", "-"]] {
             let result = try Command.run(command + ["--db", "a.db"], folder: scratch.folder)
             #expect(result.status == 65 && result.messages.contains("kadstore salvage"), "\(result.messages)")
         }
         let dry = try Command.run("salvage", "--dry-run", "--json", "--db", "a.db", folder: scratch.folder)
-        #expect(dry.status == 3 && (try dry.json()["outcome"] as? String) == "salvageable")
+        #expect(dry.status == 3)
+        #expect(try dry.json()["outcome"] as? String == "salvageable")
         #expect(try dry.json()["peers"] as? Int == 500)
         let aside = try Command.run(
             "salvage", "--output", "b.db", "--reject-file", "lost.jsonl", "--db", "a.db", folder: scratch.folder)

@@ -47,7 +47,7 @@ struct NodeCommand: AsyncParsableCommand {
             "Which addresses a new store admits: public ones alone, or private and loopback ones too."))
     var scope: Scope?
 
-    @Flag(help: "Where the database is damaged, salvage it first, and go on. What is damaged is kept beside it.")
+    @Flag(help: "Check the whole database first; where it is damaged, salvage it, keep the damaged one, and go on.")
     var salvage = false
 
     @Option(

@@ -22,36 +22,24 @@ struct NodeRun: Sendable {
         let lines = command.log.lines(default: .info)
         let registry = command.metrics.map { _ in PrometheusRegistry() }
         if let registry { MetricsSystem.bootstrap(registry) }
-        let last: Standing
-        do {
-            last = try await serve(bootstrap, lines, registry)
-        } catch {
-            guard command.salvage, Self.isDamage(error) else { throw error }
-            Messages.note(Terminal.standardError.safe("\(error)"))
-            var options = SalvageOptions()
-            options.network = .libp2p
-            options.scope = command.scope
-            options.waitMilliseconds = command.database.waitMilliseconds
-            SalvageView.tell(try await Store.salvage(command.database.path, options))
-            last = try await serve(bootstrap, lines, registry)
+        if command.salvage { try await salvage() }
+        let last = try await command.database.usingLibp2p(creating: command.scope ?? .public, expecting: command.scope)
+        {
+            try await serve($0, bootstrap, lines, registry)
         }
         // Everything is written, and the file closed.
         if command.output.isJSON { try Self.printLine(last.json("stopped").text) }
     }
 
-    private static func isDamage(_ error: any Error) -> Bool {
-        if case StoreError.corrupt = error { return true }
-        // Of a file whose first page is gone SQLite says that it is none.
-        if case StoreError.notAStore = error { return true }
-        return false
-    }
-
-    private func serve(
-        _ bootstrap: [(PeerID, [Multiaddr])], _ lines: LogLines, _ registry: PrometheusRegistry?
-    ) async throws -> Standing {
-        try await command.database.usingLibp2p(creating: command.scope ?? .public, expecting: command.scope) {
-            try await serve($0, bootstrap, lines, registry)
-        }
+    /// Before the store is opened: damage may lie where opening does not look.
+    private func salvage() async throws {
+        guard FileStatus.exists(command.database.path) else { return }
+        var options = SalvageOptions()
+        options.network = .libp2p
+        options.scope = command.scope
+        options.waitMilliseconds = command.database.waitMilliseconds
+        let report = try await Store.salvage(command.database.path, options)
+        if report.outcome != .sound { SalvageView.tell(report) }
     }
 
     private func serve(

@@ -100,11 +100,7 @@ final class DamagedFile {
     /// Always through the log, so that a log that lies there already can never be taken for one of the new contents, and no
     /// rollback journal is needed beside it. Cut off before the transaction's end, the file holds what it held.
     func replace(by source: Connection, progress: (_ done: Int, _ total: Int) throws -> Void) throws {
-        let log = DatabaseFiles.log(of: path)
-        let descriptor = open(log, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw StoreError.system(operation: "open the log", path: log, code: errno) }
-        close(descriptor)
-        try syncFolder(of: WriteLock.realPath(path))
+        try makeLog(pageBytes: Int(source.integer("PRAGMA page_size")))
         // An empty file has no log for SQLite: it deletes what lies there.
         if size == 0 {
             let zero: [UInt8] = [0]
@@ -117,5 +113,20 @@ final class DamagedFile {
         _ = kadstore_set_resetting(connection.handle, 0)
         try connection.execute("PRAGMA journal_mode = WAL")
         try connection.checkpoint(truncating: true)
+    }
+
+    /// Where there is no log, an empty one: SQLite takes a file of no bytes for none, and would keep a rollback journal instead.
+    private func makeLog(pageBytes: Int) throws {
+        let path = DatabaseFiles.log(of: path)
+        guard fileSize(path) < LogFormat.headerBytes else { return }
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw StoreError.system(operation: "open the log", path: path, code: errno) }
+        defer { close(descriptor) }
+        let bytes = LogFormat.empty(pageBytes: pageBytes, salt: .random(in: 0 ... .max))
+        let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        guard count == bytes.count, fsync(descriptor) == 0 else {
+            throw StoreError.system(operation: "write the log", path: path, code: errno)
+        }
+        try syncFolder(of: path)
     }
 }

@@ -63,7 +63,8 @@ struct SalvageReading {
         _ walk: inout TreeWalk, _ page: TreePage, _ table: TableLayout
     ) -> (network: Network, scope: Scope)? {
         for index in 0..<page.cellCount {
-            if let row = row(&walk, page, index, table), let found = RowJudge.network(row) { return found }
+            guard let row = row(&walk, page, index, table), RowSeal.verdict(row, in: table) != .broken else { continue }
+            if let found = RowJudge.network(row) { return found }
         }
         return nil
     }

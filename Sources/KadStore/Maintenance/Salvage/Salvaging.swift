@@ -10,7 +10,8 @@ struct Salvaging {
         var report = SalvageReport(path: path)
         // Told before SQLite has a look, which makes an index of the log.
         report.log = DamagedLog(of: path).state
-        report.problem = try problem(&report)
+        // SQLite may tell of a thousand pages.
+        report.problem = try problem(&report)?.split(separator: "\n").prefix(2).joined(separator: " ")
         guard report.problem != nil else { return report }
         if let output = options.output, !options.isDryRun {
             let target = try BackupFile(output, replacing: false, database: path)

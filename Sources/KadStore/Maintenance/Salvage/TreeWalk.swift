@@ -51,9 +51,9 @@ struct TreeWalk {
 
     /// A page as a node of a table's tree: as its first byte says or, where that is damaged, as its rows say.
     func node(_ number: UInt32, of table: TableLayout) -> TreePage? {
-        guard let page = pages.tree(number) ?? pages.tree(number, as: table.usesIndexPages ? .leafIndex : .leafTable)
-        else { return nil }
-        if page.kind.isIndex == table.usesIndexPages, Self.isLikely(page, table) { return page }
+        if let page = pages.tree(number), page.kind.isIndex == table.usesIndexPages, Self.isLikely(page, table) {
+            return page
+        }
         let kinds: [TreePage.Kind] = table.usesIndexPages ? [.leafIndex, .innerIndex] : [.leafTable]
         for kind in kinds {
             guard let page = pages.tree(number, as: kind), page.cellCount > 0, table.isTable,

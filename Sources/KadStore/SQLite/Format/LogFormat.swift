@@ -60,9 +60,23 @@ enum LogFormat {
             }
         }
 
+        fileprivate var written: [UInt8] { BigEndian.bytes(first) + BigEndian.bytes(second) }
+
         fileprivate func isWritten(_ bytes: [UInt8], _ offset: Int) -> Bool {
             BigEndian.number(bytes, offset) == first && BigEndian.number(bytes, offset + 4) == second
         }
+    }
+
+    /// A log in which there is nothing yet.
+    static func empty(pageBytes: Int, salt: UInt64) -> [UInt8] {
+        let numbers: [UInt32] = [
+            0x377f_0682, 3_007_000, UInt32(clamping: pageBytes), 0, UInt32(truncatingIfNeeded: salt >> 32),
+            UInt32(truncatingIfNeeded: salt),
+        ]
+        let bytes = numbers.flatMap(BigEndian.bytes)
+        var sum = Sum()
+        sum.add(bytes[...], isBigEndian: false)
+        return bytes + sum.written
     }
 
     /// Exactly `count` bytes of a file, or nil at its end.

@@ -105,6 +105,10 @@ enum BigEndian {
         return bytes[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
     }
 
+    static func bytes(_ number: UInt32) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+    }
+
     /// Eight bytes; 0 where there are not as many.
     static func number64(_ bytes: [UInt8], _ offset: Int) -> UInt64 {
         guard offset >= 0, offset <= bytes.count - 8 else { return 0 }
