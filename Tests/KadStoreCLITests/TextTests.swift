@@ -159,7 +159,8 @@ struct ExitStatusTests {
     func mapping() {
         let expected: [(StoreError, ExitStatus)] = [
             (.notFound(path: "a"), .noInput), (.notAStore(path: "a", reason: ""), .badData),
-            (.corrupt(path: "a", detail: ""), .badData), (.locked(path: "a", holders: [], waitedMilliseconds: 1), .tryAgain),
+            (.corrupt(path: "a", detail: ""), .badData),
+            (.locked(path: "a", holders: [], waitedMilliseconds: 1), .tryAgain),
             (.readOnly(path: "a"), .noPermission), (.newerSchema(path: "a", found: 2, supported: 1), .configuration),
             (.networkMismatch(path: "a", expected: "", found: ""), .configuration),
             (.diskFull(path: "a"), .inputOutput),

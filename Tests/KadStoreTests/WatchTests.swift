@@ -145,7 +145,8 @@ struct WatchTests {
             try await writer.fill((0..<150_000).map { _ in Key.random(using: &random) })
             let glance = try watch.look()
             #expect(!glance.isComplete && glance.pages > LogTail.maximumPages && glance.peers == 150_000)
-            #expect(glance.commits == 1)
+            // On a slow machine the timed sync, half a minute later, has committed too.
+            #expect(glance.commits >= 1)
             #expect(try watch.look().isComplete)
         }
     }

@@ -82,7 +82,9 @@ extension Store {
                 guard result.nearest.wouldKeep(distance), let row = try index.pendingRow(key) else { continue }
                 result.nearest.offer(key, row)
             }
-            let last = result.isExact ? (result.nearest.isFull ? result.nearest.farthest : nil) : certain
+            let full = result.nearest.isFull ? result.nearest.farthest : nil
+            // Queued newcomers may have taken the places of peers that are certain: those are for the next page.
+            let last = result.isExact ? full : certain.map { min($0, full ?? $0) }
             return NearestPage(
                 peers: try index.peers(result.nearest), isExact: result.isExact,
                 next: last.map { NearestToken(target: target, distance: $0) } ?? (result.isExact ? nil : token),
