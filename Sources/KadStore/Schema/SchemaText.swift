@@ -37,7 +37,9 @@ enum SchemaText {
     /// What the migrations up to a version make, by title.
     static func expected(through version: Int) throws -> [String: Object] {
         if let known = models.withLock({ $0[version] }) { return known }
-        let objects = Dictionary(try objects(Migrator.model(through: version)).map { ($0.title, $0) }) { first, _ in first }
+        let objects = Dictionary(try objects(Migrator.model(through: version)).map { ($0.title, $0) }) { first, _ in
+            first
+        }
         models.withLock { $0[version] = objects }
         return objects
     }

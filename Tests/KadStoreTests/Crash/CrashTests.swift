@@ -106,13 +106,16 @@ enum Thorough {
             let disk = try FaultyDisk(copying: template.path)
             disk.plan(.error, .reads, from: moment, through: moment)
             do {
-                #expect(try await Answers(disk.path("a.db")) == expected, "read \(moment)")
+                let answers = try await Answers(disk.path("a.db"))
+                let isSame = answers == expected
+                #expect(isSame, "read \(moment): \(answers.counts), not \(expected.counts); \(answers.problems)")
             } catch let error as StoreError {
                 #expect(error.isOfTheDisk, "read \(moment): \(error)")
             }
             faults += disk.injected
             disk.heal()
-            #expect(try await Answers(disk.path("a.db")) == expected, "after read \(moment)")
+            let isSame = try await Answers(disk.path("a.db")) == expected
+            #expect(isSame, "after read \(moment)")
         }
         Thorough.report("crash: \(faults) reads failed, none was answered wrongly")
     }
@@ -124,6 +127,7 @@ private struct Answers: Equatable {
     var records: [PeerRecord] = []
     var keys: [Key] = []
     var value: StoredValue?
+    var problems: [String] = []
 
     init(_ path: String) async throws {
         let store = try await Store.open(path, options: Workload.options())
@@ -152,6 +156,6 @@ private struct Answers: Equatable {
         } while last != nil
         value = try store.value(Array("long-3".utf8), at: .seconds(5))
         counts.append(try store.candidates().candidates.count)
-        counts.append(try await store.check(full: true).problemCount)
+        problems = try await store.check(full: true).problems.map(\.text)
     }
 }

@@ -1,3 +1,4 @@
+import CSQLite
 /// One run of a check.
 struct Checker {
     let reader: RecordReader
@@ -53,8 +54,10 @@ struct Checker {
     }
 
     /// A page that the system could not read is no damage that a check has found. SQLite ends its line with the result code
-    /// of such a page ("... error code=266"), and says it in no other way.
+    /// of such a page ("... error code=266"), or, of one that holds the rest of a long row, without ("failed to get page 62":
+    /// it has looked before whether there can be a page of that number). It says it in no other way.
     private static func readFault(in line: String) -> Int32? {
+        if line.contains("failed to get page") { return SQLITE_IOERR | 1 << 8 }
         guard line.contains("error code"), let last = line.split(whereSeparator: { !$0.isNumber }).last,
             let code = Int32(last), code & 0xff == 10
         else { return nil }

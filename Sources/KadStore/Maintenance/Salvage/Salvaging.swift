@@ -78,6 +78,8 @@ struct Salvaging {
             switch StoreError.of(error, path: path) {
             case .unsound(_, _, let first): return first
             case .corrupt(_, let detail): return detail
+            // A program that somebody put there, or a flipped bit: rows are read without either.
+            case .foreignSchema(_, let detail): return detail
             case .foreignMigration(_, let version, _): return "schema change \(version) is not as it was recorded"
             // Perhaps of ours all the same: what is in it tells.
             case .notAStore(_, let reason) where fileSize(path) > 0: return reason

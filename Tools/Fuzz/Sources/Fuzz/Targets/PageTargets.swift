@@ -22,7 +22,7 @@ let pageTargets = [
             CREATE TABLE u (a BLOB PRIMARY KEY, b INTEGER) STRICT, WITHOUT ROWID;
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
             INSERT INTO t SELECT i, 'text ' || i, zeroblob(i * i) FROM n;
-            INSERT INTO u SELECT zeroblob(a) || a, a FROM t;
+            INSERT INTO u SELECT CAST(zeroblob(a) || a AS BLOB), a FROM t;
             """)
     }
     let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
