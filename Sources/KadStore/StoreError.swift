@@ -139,8 +139,8 @@ extension StoreError: CustomStringConvertible {
             "\(path): its schema change \(version) ('\(name)') is not the one this kadstore has under that number: "
                 + "the file comes from a modified version. It was left as it is."
         case .foreignSchema(let path, let detail):
-            "\(path): its schema is not kadstore's: \(detail). Nothing of it was run. Drop that with an SQLite program if you know "
-                + "where it comes from; do not trust the file if you do not."
+            "\(path): its schema is not kadstore's: \(detail). Nothing of it was run. 'kadstore salvage --output NEW' "
+                + "makes a store of its rows alone; do not trust the file if you do not know where that comes from."
         case .networkMismatch(let path, let expected, let found):
             "\(path): holds \(found), not \(expected). One file holds one network: use another --db."
         case .diskFull(let path):

@@ -36,7 +36,9 @@ struct SalvageCommandTests {
         let dry = try Command.run("salvage", "--dry-run", "--json", "--db", "a.db", folder: scratch.folder)
         #expect(dry.status == 3)
         #expect(try dry.json()["outcome"] as? String == "salvageable")
-        #expect(try dry.json()["peers"] as? Int == 500)
+        // Inner pages of a table without row numbers carry rows too: those of the root are lost.
+        let saved = try #require(try dry.json()["peers"] as? Int)
+        #expect((450..<500).contains(saved))
         let aside = try Command.run(
             "salvage", "--output", "b.db", "--reject-file", "lost.jsonl", "--db", "a.db", folder: scratch.folder)
         #expect(aside.status == 3, "\(aside.messages)")
@@ -49,7 +51,7 @@ struct SalvageCommandTests {
         #expect(done.status == 3 && done.messages.contains("a.db.corrupt-"), "\(done.messages)")
         #expect(try Command.run("check", "--full", "--db", "a.db", folder: scratch.folder).status == 0)
         let stats = try Command.run("stats", "--json", "--db", "a.db", folder: scratch.folder).json()
-        #expect(stats["peers"] as? Int == 500)
+        #expect(stats["peers"] as? Int == saved)
         let kept = try FileManager.default.contentsOfDirectory(atPath: scratch.folder).filter { $0.contains("corrupt") }
         #expect(kept.count == 1)
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path(kept.first ?? ""))) == damaged)
@@ -63,9 +65,10 @@ struct SalvageCommandTests {
         #expect(try Command.run("salvage", "--db", "a.db", folder: scratch.folder).status == 65)
         #expect(try Command.run("salvage", "--db", "none.db", folder: scratch.folder).status == 66)
         try await Samples.fill(scratch.path("b.db"), count: 200)
+        // Before it is opened: closing the file in this way would drop the locks of this process.
+        try zero(try rootOfPeers(scratch.path("b.db")), of: scratch.path("b.db"))
         let store = try await Store.open(scratch.path("b.db"))
         _ = try store.peerCount()
-        try zero(try rootOfPeers(scratch.path("b.db")), of: scratch.path("b.db"))
         let busy = try Command.run("salvage", "--wait", "0.1", "--db", "b.db", folder: scratch.folder)
         #expect(busy.status == 75 && busy.messages.contains("\(getpid())"), "\(busy.messages)")
         try? await store.close()
@@ -77,6 +80,9 @@ struct SalvageCommandTests {
         try await Samples.fill(scratch.path("whole.db"), count: 3_000)
         try zero(try rootOfPeers(scratch.path("whole.db")), of: scratch.path("whole.db"))
         let damaged = try Data(contentsOf: URL(fileURLWithPath: scratch.path("whole.db")))
+        let dry = try Command.run("salvage", "--dry-run", "--json", "--db", "whole.db", folder: scratch.folder).json()
+        let saved = try #require(dry["peers"] as? Int)
+        #expect((2_900..<3_000).contains(saved))
         let rounds = Self.isThorough ? 120 : 8
         var unfinished = 0
         for round in 0..<rounds {
@@ -95,7 +101,7 @@ struct SalvageCommandTests {
             let again = try Command.run("salvage", "--db", "run/a.db", folder: scratch.folder)
             #expect([0, 3].contains(again.status), "round \(round): \(again.messages)")
             let stats = try Command.run("stats", "--json", "--db", "run/a.db", folder: scratch.folder)
-            #expect(try stats.json()["peers"] as? Int == 3_000, "round \(round)")
+            #expect(try stats.json()["peers"] as? Int == saved, "round \(round)")
         }
         #expect(unfinished > 0)
     }

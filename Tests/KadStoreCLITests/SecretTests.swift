@@ -42,7 +42,7 @@ struct SecretTests {
         _ = try await Samples.addIdentity(path, peers)
         let salt = (0..<32).map { UInt8($0 * 7 + 3) }
         let hex = salt.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-        try Samples.execute("UPDATE network SET salt = x'\(hex)'", on: path)
+        try Samples.execute("UPDATE network SET salt = x'\(hex)', seal = NULL", on: path)
         try Data("/ip4/10.0.0.1/tcp/1/p2p/\(EveryCommand.peer(40))\nrubbish\n".utf8)
             .write(to: URL(fileURLWithPath: scratch.path("list.txt")))
         // What the key file holds: the private key after its head, with the public one behind it.

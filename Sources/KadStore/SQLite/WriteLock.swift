@@ -77,8 +77,9 @@ final class WriteLock {
             let left = waitMilliseconds - start.milliseconds
             guard left > 0 else {
                 queue.leave()
-                throw .locked(
-                    path: path, holders: LockHolders.find(path, .flock), waitedMilliseconds: start.milliseconds)
+                // What it takes to find out who has it is no waiting.
+                let waited = min(start.milliseconds, max(0, waitMilliseconds))
+                throw .locked(path: path, holders: LockHolders.find(path, .flock), waitedMilliseconds: waited)
             }
             let isFirst = queue.wait()
             usleep(UInt32(min(left, isFirst ? Self.firstPause : Self.pause)) * 1_000)

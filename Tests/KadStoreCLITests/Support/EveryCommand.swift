@@ -39,6 +39,7 @@ enum EveryCommand {
         ("provide", [["hello", "--address", "/ip4/127.0.0.1/tcp/1"] + asking]),
         ("providers", [["hello"] + asking]), ("crawl", [["--bootstrap", nobody, "--log-level", "trace"], []]),
         ("prune", [["--failing", "1"], ["--never-answered"]]), ("vacuum", [[]]),
+        ("salvage", [["--dry-run"], ["--output", "salvaged.db"]]),
         ("restore", [["--force", "backup.db"], ["backup.db"]]),
     ]
 
