@@ -308,6 +308,22 @@ struct ConnectionHandlerTests {
         #expect(ConnectionError(reason).isOfConnection ? error.reason == reason : error.failureClass == .cancelled)
     }
 
+    @Test("tells whoever had the connection made how the peer broke the rules, also where that was before the stream")
+    func earlyViolation() throws {
+        let (dialer, _) = try End.pair()
+        let reason = ConnectionError.Reason.muxer(.violation(.version(7)))
+        dialer.handler.finish(ConnectionError(reason))
+        guard case .failure(let first) = dialer.handler.open(isNew: true),
+            case .failure(let later) = dialer.handler.open()
+        else {
+            Issue.record("a stream was opened")
+            return
+        }
+        #expect(first.reason == reason)
+        #expect(first.failureClass == .badResponse)
+        #expect(later.failureClass == .cancelled)
+    }
+
     @Test("resets a stream that its user dropped")
     func dropped() throws {
         let (dialer, listener) = try End.pair()

@@ -24,11 +24,13 @@ final class Connection: Sendable {
     }
 
     /// Opens a stream on which nothing has been agreed yet.
-    func open() async throws(ConnectionError) -> ConnectionStream {
+    ///
+    /// - Parameter isNew: whether the connection was made for it.
+    func open(isNew: Bool = false) async throws(ConnectionError) -> ConnectionStream {
         let opened = OneShot<ConnectionStream>()
         onLoop { handler in
             // A stream that nobody takes any more is abandoned as it is dropped.
-            opened.complete(handler.open())
+            opened.complete(handler.open(isNew: isNew))
         }
         return try await opened.value()
     }

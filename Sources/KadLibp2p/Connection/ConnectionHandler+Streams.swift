@@ -57,10 +57,11 @@ extension ConnectionHandler {
 
     // MARK: From the user
 
-    func open() -> Result<ConnectionStream, ConnectionError> {
-        guard let connection else { return .failure(over) }
+    /// - Parameter isNew: whether the connection was made for this stream.
+    func open(isNew: Bool = false) -> Result<ConnectionStream, ConnectionError> {
+        guard let connection else { return .failure(over(isNew: isNew)) }
         do throws(YamuxError) {
-            guard let (id, directives) = try session?.open(at: now) else { return .failure(over) }
+            guard let (id, directives) = try session?.open(at: now) else { return .failure(over(isNew: isNew)) }
             let stream = ConnectionStream(connection: connection, id: id)
             streams[id] = OpenStream(user: stream)
             countStreams()
@@ -72,16 +73,20 @@ extension ConnectionHandler {
     }
 
     /// What somebody is told who comes when all is over. Why it ended was told to those who were there: who comes later was
-    /// struck by nothing, and may have another connection.
-    private var over: ConnectionError {
-        guard let closedWith, !closedWith.isOfConnection else { return closedWith ?? ConnectionError(.closedByPeer) }
-        return ConnectionError(.muxer(.closed))
+    /// struck by nothing, and may have another connection. But who had it made is told how the peer broke the rules on it, however
+    /// soon that was: else a peer that does so at once would be dialled for ever.
+    private func over(isNew: Bool) -> ConnectionError {
+        guard let closedWith else { return ConnectionError(.closedByPeer) }
+        guard closedWith.isOfConnection || (isNew && closedWith.failureClass.isMisbehaviour) else {
+            return ConnectionError(.muxer(.closed))
+        }
+        return closedWith
     }
 
     /// Passes a piece on when the socket takes it: what is queued here is a piece a stream at most.
     func write(_ bytes: ByteBuffer, on stream: ConnectionStream) {
         // Nobody would ever take it out of the queue again, and the stream and its connection would hold each other.
-        guard closedWith == nil else { return stream.drained(.failure(over)) }
+        guard closedWith == nil else { return stream.drained(.failure(over(isNew: false))) }
         guard let context, context.channel.isWritable, waitingWrites.isEmpty else {
             return waitingWrites.append((stream, bytes))
         }

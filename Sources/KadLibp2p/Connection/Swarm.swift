@@ -166,7 +166,7 @@ public final class Swarm: Sendable {
         while true {
             let (connection, isNew) = try await connect(to: peer, at: addresses, except: stale)
             do throws(ConnectionError) {
-                return try await open(on: connection, speaking: protocols)
+                return try await open(on: connection, isNew: isNew, speaking: protocols)
             } catch {
                 // One that does not even answer a proposal is no good for the next caller either.
                 if error.isOfConnection || error.reason == .timedOut { retire(connection) }
@@ -181,9 +181,9 @@ public final class Swarm: Sendable {
     }
 
     func open(
-        on connection: Connection, speaking protocols: [String]
+        on connection: Connection, isNew: Bool = false, speaking protocols: [String]
     ) async throws(ConnectionError) -> ConnectionStream {
-        let stream = try await connection.open()
+        let stream = try await connection.open(isNew: isNew)
         _ = try await stream.agree(as: .dialer, on: protocols, within: configuration.negotiationTimeout)
         metrics.openedStream()
         return stream
