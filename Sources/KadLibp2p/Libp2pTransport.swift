@@ -2,6 +2,7 @@ import KadEngine
 import KadNode
 import KadStore
 import Kademlia
+import Logging
 import Multiformats
 
 /// How a node reaches others in libp2p networks: `/ipfs/kad/1.0.0` over the streams of a ``Swarm``.
@@ -31,10 +32,11 @@ public final class Libp2pTransport: Transport {
     private let sender: @Sendable (any MessageStream) -> OwnContact
     private let records = SenderRecords()
     private let turns: Turns
+    private let logger: Logger
 
     /// - Parameter swarm: whose connections are used. It is listened on, and shut down, by whoever made it.
     public convenience init(swarm: Swarm, configuration: Configuration = Configuration()) {
-        self.init(configuration: configuration) { stream in
+        self.init(configuration: configuration, logger: swarm.logger) { stream in
             swarm.contact(toldTo: stream.remoteAddress)
         } open: { (peer, addresses) throws(ConnectionError) in
             try await swarm.stream(to: peer, at: addresses, speaking: [KadProtocol.id])
@@ -42,12 +44,13 @@ public final class Libp2pTransport: Transport {
     }
 
     init(
-        configuration: Configuration = Configuration(), sender: @escaping @Sendable (any MessageStream) -> OwnContact,
-        open: @escaping Open
+        configuration: Configuration = Configuration(), logger: Logger = Logger.silent,
+        sender: @escaping @Sendable (any MessageStream) -> OwnContact, open: @escaping Open
     ) {
         self.configuration = configuration
         self.sender = sender
         self.open = open
+        self.logger = logger
         turns = Turns(limit: configuration.requestsPerPeer)
     }
 
@@ -72,6 +75,12 @@ public final class Libp2pTransport: Transport {
             return Reply(address: address, named: named, content: content)
         } catch {
             stream.reset()
+            logger.debug(
+                "request failed",
+                metadata: [
+                    "peer": "\(PeerIDEncoding.libp2p.encode(peer.id))", "address": "\(stream.remoteAddress)",
+                    "class": "\(error.failureClass.name)", "reason": "\(error)",
+                ])
             throw TransportError(error.failureClass)
         }
     }

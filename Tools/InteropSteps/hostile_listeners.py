@@ -160,8 +160,8 @@ LIES = {
     "an end": ({"reset", "negotiation", "bad-response"}, closes),
     "a long line": ({"negotiation", "bad-response"}, long_line),
     "no Noise": ({"negotiation"}, refuses_noise),
-    "a long handshake": ({"bad-response"}, long_frame),
-    "a wrong signature": ({"bad-response"}, bad_signature),
+    "a long handshake": ({"negotiation"}, long_frame),
+    "a wrong signature": ({"negotiation"}, bad_signature),
     # Where the connection ends before a stream is asked for, all that is known of it is that it ended.
     "no frames": ({"bad-response", "reset"}, no_frames),
     "no DHT": ({"negotiation"}, refuses_dht),

@@ -23,6 +23,8 @@ public struct ConnectionError: Error, Hashable, Sendable {
         case wrongIdentity(PeerID)
         /// No secured and multiplexed connection could be agreed on.
         case upgrade(UpgradeError)
+        /// What came over a secured connection is not what the other end has sealed.
+        case tampered(UpgradeError)
         /// The multiplexer, or one of its streams, failed.
         case muxer(YamuxError)
         /// No protocol was agreed on for a stream.
@@ -68,6 +70,8 @@ extension ConnectionError {
         case .unresolved(let code): SystemFailure.failureClass(resolving: code)
         case .wrongIdentity: .identityMismatch
         case .upgrade(let error): error.failureClass
+        // Whoever is on the way can do that to any connection, and so can a write that the other end broke off halfway.
+        case .tampered(let error): error.failureClass == .local ? .local : .reset
         case .muxer(let error): error.failureClass
         case .negotiation: .negotiation
         case .malformed: .badResponse
@@ -118,6 +122,7 @@ extension ConnectionError.Reason: CustomStringConvertible {
         case .ourselves: "that is this node itself"
         case .wrongIdentity(let found): "another peer answers there: \(PeerIDEncoding.libp2p.encode(found))"
         case .upgrade(let error): "no secured connection: \(error)"
+        case .tampered(let error): "the secured connection broke: \(error)"
         case .muxer(let error): "the multiplexer: \(error)"
         case .negotiation(let error): "no protocol was agreed on: \(error)"
         case .malformed: "what the other end sent breaks the protocol's rules"

@@ -131,7 +131,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             if upgrade != nil { try negotiate() }
             if session != nil { try receive() }
         } catch {
-            finish(ConnectionError(upgrade: error))
+            finish(session == nil ? ConnectionError(upgrade: error) : ConnectionError(.tampered(error)))
         }
         if incoming.readableBytes == 0 { incoming = ByteBuffer() } else { incoming.discardReadBytes() }
     }
@@ -184,7 +184,7 @@ final class ConnectionHandler: ChannelInboundHandler {
                 try secure?.seal(clear, into: &sealed)
                 send(sealed)
             } catch {
-                finish(ConnectionError(upgrade: error))
+                finish(ConnectionError(.tampered(error)))
             }
         }
         reschedule()

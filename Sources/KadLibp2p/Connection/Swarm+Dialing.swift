@@ -217,7 +217,7 @@ extension ConnectionError {
     /// Whether a connection has ended, and another one may do.
     var isOfConnection: Bool {
         switch reason {
-        case .system, .closedByPeer: true
+        case .system, .closedByPeer, .tampered: true
         case .muxer(let error): error.scope == .connection
         default: false
         }

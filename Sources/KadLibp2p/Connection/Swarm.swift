@@ -84,7 +84,7 @@ public final class Swarm: Sendable {
         self.configuration = configuration
         self.group = group
         ownRecord = OwnRecord(keys: keys)
-        self.logger = logger ?? Logger(label: "kadstore.swarm") { _ in SwiftLogNoOpLogHandler() }
+        self.logger = logger ?? .silent
         let limits = ConnectionTable.Limits(
             connections: configuration.connectionLimit,
             perAddress: configuration.scope == .public ? configuration.connectionsPerAddress : nil,
@@ -188,4 +188,9 @@ public final class Swarm: Sendable {
         metrics.openedStream()
         return stream
     }
+}
+
+extension Logger {
+    /// Where nobody wants to read it.
+    static var silent: Logger { Logger(label: "kadstore.swarm") { _ in SwiftLogNoOpLogHandler() } }
 }

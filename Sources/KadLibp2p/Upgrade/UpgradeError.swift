@@ -15,14 +15,13 @@ enum UpgradeError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The upgrade has ended, well or not.
     case over
 
-    /// What is held against the other end.
+    /// What is held against the other end while nothing is agreed on. Until a handshake is done nobody has proved to be the peer:
+    /// whatever breaks its rules may be other software at that address, or somebody who was said to be the peer. So it speaks
+    /// against the address, never against the peer as a whole.
     var failureClass: FailureClass {
         switch self {
-        case .negotiation: .negotiation
-        // An algorithm that is not supported here is no fault of there.
-        case .noise(.key(.unsupported)): .negotiation
         case .noise(.nonceExhausted), .noise(.library), .noise(.outOfTurn), .over: .local
-        case .noise, .tooLong: .badResponse
+        case .negotiation, .noise, .tooLong: .negotiation
         case .wrongIdentity: .identityMismatch
         }
     }

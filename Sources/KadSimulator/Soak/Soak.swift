@@ -146,7 +146,9 @@ private struct Life {
                     StoredProvider(
                         key: key, peer: try store.peer(id), addresses: [address], receivedAt: now, expiresAt: expiry)))
         }
+        // As a node does.
         try await store.sweepValues(at: now)
+        try await store.sweepStrings()
     }
 
     /// Searches the store, each by itself.

@@ -31,7 +31,8 @@ struct HostilePeerTests {
             try listener.claim(key.publicKey.encoded, signature: signature)
             #expect(throws: UpgradeError.noise(.badSignature)) { try dial(listener) }
         }
-        #expect(UpgradeError.noise(.badSignature).failureClass == .badResponse)
+        // Whoever is there has not proved to be the peer: that is held against the address.
+        #expect(UpgradeError.noise(.badSignature).failureClass == .negotiation)
     }
 
     @Test("what vouches for another's static key is no proof: a stolen payload is a lie")

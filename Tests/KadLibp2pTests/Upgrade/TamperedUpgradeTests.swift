@@ -33,7 +33,7 @@ struct TamperedUpgradeTests {
                         try branch.deliver(from: sender) { $0[index] ^= 1 << UInt8(bit) }
                         try branch.run()
                     } catch {
-                        #expect(error.failureClass == .negotiation || error.failureClass == .badResponse)
+                        #expect(error.failureClass == .negotiation)
                     }
                     try checkRefused(branch, "bit \(bit) of byte \(index) of transmission \(number)")
                 }
@@ -104,7 +104,7 @@ struct TamperedUpgradeTests {
                     try branch.deliver(from: sender) { $0 = noise }
                     try branch.run()
                 } catch {
-                    #expect(error.failureClass == .negotiation || error.failureClass == .badResponse)
+                    #expect(error.failureClass == .negotiation)
                 }
                 // What follows the last message is the muxer's, whatever it is.
                 if noise.starts(with: bytes) {
