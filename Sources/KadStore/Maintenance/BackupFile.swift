@@ -72,6 +72,18 @@ struct BackupFile: ~Copyable {
         self.database = database
     }
 
+    /// A copy under `path`, or, where there is something already, under that and a number: what was killed a moment ago
+    /// may have left a copy of the same second.
+    static func numbered(_ path: String, database: String) throws(StoreError) -> BackupFile {
+        for number in 1...1_000 {
+            let name = number == 1 ? path : "\(path)-\(number)"
+            var status = stat()
+            if lstat(name, &status) == 0 { continue }
+            return try BackupFile(name, replacing: false, database: database)
+        }
+        throw .exists(path: path)
+    }
+
     /// Gives the file its name. Nobody may be connected to it any more: it is opened to be synced, and closing it drops
     /// SQLite's locks.
     ///

@@ -69,10 +69,10 @@ extension Store {
         }
         _ = try Upgrade.run(path, settings, WriteLock(database: path)) { connection, version in
             guard options.backsUp else { return }
-            let name = BackupFile.dated(path, "schema-\(version)", at: options.now().milliseconds)
-            let file = try BackupFile(name, replacing: false, database: path)
             var backup = BackupOptions()
             backup.onProgress = options.onProgress
+            let name = BackupFile.dated(path, "schema-\(version)", at: options.now().milliseconds)
+            let file = try BackupFile.numbered(name, database: path)
             report.backup = try Store.backup(connection, to: file, backup, cancellation).path
         }
         return report
