@@ -202,6 +202,12 @@ public final class NodeEngine {
         handle(time) { recordState(isFinal: true) }
     }
 
+    /// The node itself called the store, and that failed: told once like everything else that fails there, until it works
+    /// again.
+    public func storeFailed(_ error: StoreError, at time: Time) -> [Action] {
+        handle(time) { upkeep.health.failed(error, &actions) }
+    }
+
     // MARK: Around every handler
 
     func handle(_ time: Time, _ body: () -> Void) -> [Action] {
@@ -235,7 +241,7 @@ public final class NodeEngine {
             try store.record(event)
             return true
         } catch {
-            upkeep.refused(error, isLost: !isKept, &actions)
+            upkeep.health.refused(error, isLost: !isKept, &actions)
             return false
         }
     }
@@ -245,7 +251,7 @@ public final class NodeEngine {
         do {
             return try store.record(of: key)
         } catch {
-            upkeep.report(error, &actions)
+            upkeep.health.failed(error, &actions)
             return nil
         }
     }

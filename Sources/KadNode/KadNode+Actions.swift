@@ -116,9 +116,15 @@ extension KadNode {
                 if names > 0 { node.logger.debug("unused names dropped", metadata: ["count": "\(names)"]) }
             } catch {
                 if case .interrupted = error { return }
-                node.logger.error("dropping expired content failed", metadata: ["error": "\(error)"])
+                node.storeFailed(error)
             }
         }
+    }
+
+    /// The engine tells of it once, whoever met it.
+    func storeFailed(_ error: StoreError) {
+        guard phase != .stopped else { return }
+        perform(engine.storeFailed(error, at: time.now))
     }
 
     private func tick() {

@@ -111,7 +111,7 @@ public actor KadNode: Service {
         guard phase == .idle else { return }
         phase = .running
         // Programs other than ours may have added or deleted peers: the cap rests on the number.
-        do { try await store.recount() } catch { logger.error("counting failed", metadata: ["error": "\(error)"]) }
+        do throws(StoreError) { try await store.recount() } catch { storeFailed(error) }
         logger.info("node started", metadata: ["contacts": "\(engine.table.count)"])
         perform(engine.start(at: time.now))
         await Self.untilShutdown()

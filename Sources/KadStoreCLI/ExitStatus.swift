@@ -219,7 +219,7 @@ extension CommandError: CustomStringConvertible {
         case .output(let code): "cannot write to standard output: \(String(cString: strerror(code)))."
         case .cannotCreate(let path, let code): "\(path): cannot be created: \(String(cString: strerror(code)))."
         case .fewDescriptors(let limit, let needed):
-            "only \(limit) files may be open at once, and the network needs \(needed) besides those that are. Raise the limit: "
+            "only \(limit) files may be open at once, and this needs \(needed) besides those that are. Raise the limit: "
                 + "'ulimit -n 256'."
         case .partlyImported: "not everything was imported."
         case .logNotEmptied:

@@ -89,6 +89,7 @@ struct KadStoreCommand: AsyncParsableCommand {
         do {
             try requireKnownCommand(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
+            try Descriptors.require(Descriptors.command)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -103,4 +103,62 @@ import Darwin
         #expect(try await store.check(full: true).problems == [])
         try await store.close()
     }
+
+    @Test("is told of once in the life of a node where the file is damaged, whatever else goes well or fails meanwhile")
+    func damaged() async throws {
+        let disk = try FaultyDisk()
+        let path = disk.path("a.db")
+        let world = try World(count: 200)
+        var store = try await Store.open(path, mode: .create(.libp2p, .private))
+        for node in world.nodes {
+            try store.record(.heard(store.peer(node.id), addresses: [node.address], source: "test", at: world.wall))
+        }
+        try await store.close()
+        try zeroPages(of: path, with: Array(world.nodes[100].id.bytes))
+
+        var options = StoreOptions()
+        options.batchMilliseconds = 5
+        options.cacheKibibytes = 64
+        store = try await Store.open(path, options: options)
+        var configuration = EngineConfiguration()
+        configuration.maintains = false
+        let engine = try await Setting.engine(store, world, configuration)
+        world.take(engine.start(at: world.time))
+        /// A mark of time, and all that is known read.
+        func round() {
+            world.advance(configuration.clockMilliseconds)
+            world.take(engine.tick(at: world.time))
+            for node in world.nodes { world.take(engine.heard(from: node.id, address: node.address, at: world.time)) }
+        }
+        func failures() -> [StoreError] {
+            world.notes.compactMap { if case .storeFailed(let error) = $0 { error } else { nil } }
+        }
+        for _ in 0..<6 { round() }
+        #expect(failures().count == 1)
+        guard case .corrupt? = failures().first else {
+            Issue.record("\(failures())")
+            return
+        }
+        // Nothing that went well meanwhile shows that it is sound again.
+        #expect(!world.notes.contains { if case .storeRecovered = $0 { true } else { false } })
+        withExtendedLifetime(store) {}
+    }
+
+    /// Makes zeros of the pages on which bytes stand, before anybody has the file open.
+    private func zeroPages(of path: String, with bytes: [UInt8]) throws {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
+        var file = [UInt8](repeating: 0, count: Int(lseek(descriptor, 0, SEEK_END)))
+        try #require(pread(descriptor, &file, file.count, 0) == file.count)
+        let pageBytes = Int(file[16]) << 8 | Int(file[17])
+        let zeros = [UInt8](repeating: 0, count: pageBytes)
+        var count = 0
+        for start in stride(from: pageBytes, to: file.count, by: pageBytes) {
+            guard file[start..<start + pageBytes].contains(bytes) else { continue }
+            try #require(pwrite(descriptor, zeros, pageBytes, off_t(start)) == pageBytes)
+            count += 1
+        }
+        try #require(count > 0)
+    }
 }

@@ -65,8 +65,8 @@ struct OutputTests {
         await #expect(throws: ExchangeError.self) { try await store.exportPeers(to: path) }
         #expect(read(path) == Array("old".utf8))
         let after = try FileManager.default.contentsOfDirectory(atPath: scratch.folder).sorted()
-        #expect(after.filter { $0.hasPrefix(".out") }.isEmpty)
-        #expect(before.filter { $0.hasPrefix(".out") }.isEmpty)
+        #expect(after.filter { $0.hasPrefix(".kadstore-") }.isEmpty)
+        #expect(before.filter { $0.hasPrefix(".kadstore-") }.isEmpty)
         await #expect(
             throws: ExchangeError.system(operation: "open for writing", name: "/no/such/folder/x", code: ENOENT)
         ) {

@@ -1,5 +1,6 @@
 import CFaultVFS
 import Foundation
+import KadStore
 
 /// A folder on a disk that fails on request, and that shows after a power cut what a disk may show: see
 /// `Tests/CFaultVFS/include/faultvfs.h` for what is modelled.
@@ -69,8 +70,10 @@ package final class FaultyDisk: @unchecked Sendable {
 
     package struct Unavailable: Error {}
 
-    package let folder: String
+    private let scratch: ScratchFolder
     private let disk: OpaquePointer
+
+    package var folder: String { scratch.path }
 
     /// Where files cost nothing to write: a file system in memory, where there is one.
     private static let base: String = {
@@ -79,28 +82,23 @@ package final class FaultyDisk: @unchecked Sendable {
         return URL(fileURLWithPath: isThere ? memory : NSTemporaryDirectory()).resolvingSymlinksInPath().path
     }()
 
-    /// A new, empty folder that nobody watches; whoever asks for it removes it.
-    package static func newFolder() throws -> String {
-        let folder = base + "/kadstore-faults-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        return folder
+    /// A new, empty folder that nobody watches.
+    package static func newFolder() throws -> ScratchFolder {
+        try ScratchFolder(in: base, named: "kadstore-faults")
     }
 
     /// A folder with the files of another one, all of them synced; empty without one.
     package init(copying template: String? = nil) throws {
         guard faultvfs_install() == 1 else { throw Unavailable() }
-        folder = try Self.newFolder()
+        scratch = try Self.newFolder()
         for name in try template.map(FileManager.default.contentsOfDirectory) ?? [] {
-            try FileManager.default.copyItem(atPath: "\(template ?? "")/\(name)", toPath: "\(folder)/\(name)")
+            try FileManager.default.copyItem(atPath: "\(template ?? "")/\(name)", toPath: "\(scratch.path)/\(name)")
         }
-        guard let disk = faultvfs_watch(folder) else { throw Unavailable() }
+        guard let disk = faultvfs_watch(scratch.path) else { throw Unavailable() }
         self.disk = disk
     }
 
-    deinit {
-        faultvfs_release(disk)
-        try? FileManager.default.removeItem(atPath: folder)
-    }
+    deinit { faultvfs_release(disk) }
 
     package func path(_ name: String) -> String { folder + "/" + name }
 
@@ -122,10 +120,10 @@ package final class FaultyDisk: @unchecked Sendable {
     /// Faults so far.
     package var injected: Int { Int(faultvfs_injected(disk)) }
 
-    /// A new folder with what the disk may show; whoever asks for it removes it.
-    package func image(_ image: Image, seed: UInt64) throws -> String {
+    /// A new folder with what the disk may show.
+    package func image(_ image: Image, seed: UInt64) throws -> ScratchFolder {
         let target = try Self.newFolder()
-        guard faultvfs_image(disk, target, image.rawValue, seed) == 1 else { throw Unavailable() }
+        guard faultvfs_image(disk, target.path, image.rawValue, seed) == 1 else { throw Unavailable() }
         return target
     }
 }

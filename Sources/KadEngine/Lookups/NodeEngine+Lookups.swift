@@ -144,7 +144,7 @@ extension NodeEngine {
             }
             reached = page.next?.distance
         } catch {
-            upkeep.report(error, &actions)
+            upkeep.health.failed(error, &actions)
         }
         return lookups[id]?.lookup.refilled(token, with: keys, reached: reached, at: uptime) ?? []
     }

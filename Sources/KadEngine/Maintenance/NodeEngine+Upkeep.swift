@@ -59,12 +59,7 @@ extension NodeEngine {
         let session = upkeep.session(until: now, at: uptime)
         remember(.online(from: session.start, to: session.end))
         upkeep.marked(at: uptime)
-        // What was taken is only queued: a full device, for one, shows when it is committed.
-        if let fault = store.commitFault {
-            upkeep.report(fault, &actions)
-        } else if isTaken {
-            upkeep.storeWorks(&actions)
-        }
+        upkeep.health.marked(isTaken: isTaken, commitFault: store.commitFault, &actions)
         noticeForeignCommits()
     }
 
@@ -78,7 +73,7 @@ extension NodeEngine {
             let stored = Set(try store.heldFailures().map(\.key))
             for held in outage.held where !stored.contains(held.key) { outage.forget(held.key) }
         } catch {
-            upkeep.report(error, &actions)
+            upkeep.health.failed(error, &actions)
         }
     }
 

@@ -41,7 +41,7 @@ extension NodeEngine {
         do {
             try sweepPage()
         } catch {
-            upkeep.report(error, &actions)
+            upkeep.health.failed(error, &actions)
             upkeep.sweep.turned(to: nil, isUrgent: false, at: uptime)
         }
     }

@@ -13,6 +13,7 @@ struct Upkeep {
     /// every answer.
     var changedBuckets: Set<Int> = []
     var witnessesChanged = false
+    var health = StoreHealth()
     /// When the running time that grows now began, by the clock that files keep: at the start, or when the clock last leapt.
     private(set) var sessionStart: Instant
     /// The mark of time that was there at the start: when the node last ran.
@@ -25,11 +26,6 @@ struct Upkeep {
     /// Both clocks, when running time was last recorded.
     private var recordedTime: (now: Instant, uptime: Uptime)
     private var heard = HeardLately()
-    private var hasReported = false
-    /// Whether it was also reported that the queue is full.
-    private var isFull = false
-    /// Events that the store did not take since it failed.
-    private var lost = 0
     private var bootstrappedAt: Uptime?
 
     init(
@@ -94,32 +90,6 @@ struct Upkeep {
         }
         bootstrappedAt = now
         return true
-    }
-
-    /// A store that fails is reported once, until it works again.
-    mutating func report(_ error: StoreError, _ actions: inout [Action]) {
-        guard !hasReported else { return }
-        hasReported = true
-        if case .backlog = error { isFull = true }
-        actions.append(.note(.storeFailed(error)))
-    }
-
-    /// The store did not take an event. That its queue is full is told besides why it is not written: from then on what is
-    /// observed is lost.
-    mutating func refused(_ error: StoreError, isLost: Bool, _ actions: inout [Action]) {
-        if isLost, lost == 0, case .backlog = error, hasReported, !isFull {
-            isFull = true
-            hasReported = false
-        }
-        if isLost { lost += 1 }
-        report(error, &actions)
-    }
-
-    mutating func storeWorks(_ actions: inout [Action]) {
-        if hasReported { actions.append(.note(.storeRecovered(lost: lost))) }
-        hasReported = false
-        isFull = false
-        lost = 0
     }
 }
 

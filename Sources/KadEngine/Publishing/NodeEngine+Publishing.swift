@@ -44,7 +44,7 @@ extension NodeEngine {
                 !values.values.isEmpty || values.next != nil || !providers.providers.isEmpty || providers.next != nil
             if hasOwn { beginPublishing() }
         } catch {
-            upkeep.report(error, &actions)
+            upkeep.health.failed(error, &actions)
         }
     }
 
@@ -54,7 +54,7 @@ extension NodeEngine {
             let (clock, now) = (clock, now)
             try upkeep.publishing?.tick(store, of: identity.peer, at: uptime) { clock.age(of: $0, at: now) }
         } catch {
-            upkeep.report(error, &actions)
+            upkeep.health.failed(error, &actions)
         }
         publishNext()
     }

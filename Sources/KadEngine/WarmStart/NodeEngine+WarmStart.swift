@@ -10,7 +10,7 @@ extension NodeEngine {
                 warm = try planner.warmStart(
                     lastMark: upkeep.lastMark, configuration: configuration.warmStart, at: uptime, using: &generator)
             } catch {
-                upkeep.report(error, &actions)
+                upkeep.health.failed(error, &actions)
             }
         }
         // Nobody to ask: what remains is to ask for bootstrap peers.

@@ -1,3 +1,5 @@
+import KadStore
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -14,8 +16,8 @@ import Darwin
 package struct OutputFile: ~Copyable {
     package let sink: ByteSink
     private let descriptor: Int32
-    /// Written beside, and renamed to `path`; nil for what is written to directly.
-    private var temporary: (temporary: String, path: String)?
+    /// What is written beside, and renamed to `target`; nil for what is written to directly.
+    private let temporary: (name: ScratchName, target: String)?
     private let closes: Bool
 
     /// - Parameter path: a file, or `-` for standard output.
@@ -24,6 +26,7 @@ package struct OutputFile: ~Copyable {
             descriptor = 1
             closes = false
             sink = ByteSink(descriptor: 1, name: "standard output")
+            temporary = nil
             return
         }
         closes = true
@@ -32,36 +35,39 @@ package struct OutputFile: ~Copyable {
         if exists, status.st_mode & S_IFMT != S_IFREG {
             descriptor = try Self.open(path, O_WRONLY | O_CLOEXEC, mode: 0, name: path)
             sink = ByteSink(descriptor: descriptor, name: path)
+            temporary = nil
             return
         }
         guard !Self.isDatabase(path) else { throw .isDatabase(name: path) }
         // Through a symbolic link the file behind it is replaced or made, not the link.
         let target = exists ? Self.resolved(path) : Self.destination(path)
-        let slash = target.lastIndex(of: "/").map { target.index(after: $0) } ?? target.startIndex
-        // At most 200 bytes of the name, so that the longest name that a file system takes has room beside it.
-        let stem = target[slash...].utf8.count <= 200 ? target[slash...] : Self.beginning(of: target[slash...])
-        let beside = target[..<slash] + ".\(stem).\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        descriptor = try Self.open(String(beside), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode: 0o600, name: path)
-        temporary = (String(beside), target)
+        let name: ScratchName
+        do throws(ScratchName.Fault) {
+            name = try ScratchName(in: Self.folder(of: target))
+        } catch {
+            throw ExchangeError(operation: "open for writing", name: path, code: error.code)
+        }
+        descriptor = try Self.open(name.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode: 0o600, name: path)
         sink = ByteSink(descriptor: descriptor, name: path)
+        temporary = (name, target)
         if exists { fchmod(descriptor, status.st_mode & 0o777) }
     }
 
     deinit {
         if closes { close(descriptor) }
-        if let temporary { unlink(temporary.temporary) }
     }
 
     /// Makes the file appear: whole, and safe from a loss of power.
     package mutating func commit() throws(ExchangeError) {
         try sink.flush()
-        guard let (beside, path) = temporary else { return }
+        guard let temporary else { return }
+        let path = temporary.target
         guard fsync(descriptor) == 0 else { throw ExchangeError(operation: "sync", name: path, code: errno) }
-        guard rename(beside, path) == 0 else { throw ExchangeError(operation: "rename", name: path, code: errno) }
-        temporary = nil
+        guard rename(temporary.name.path, path) == 0 else {
+            throw ExchangeError(operation: "rename", name: path, code: errno)
+        }
         // The new name itself; not every file system can, and the file is whole in any case.
-        let slash = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
-        let folder = slash == path.startIndex ? "." : String(path[..<slash])
+        let folder = Self.folder(of: path)
         if let directory = try? Self.open(folder, O_RDONLY | O_CLOEXEC, mode: 0, name: folder) {
             fsync(directory)
             close(directory)
@@ -85,8 +91,9 @@ package struct OutputFile: ~Copyable {
         return descriptor
     }
 
-    private static func beginning(of name: Substring) -> Substring {
-        Substring(name.unicodeScalars.prefix(50))
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// Whether the name is that of an SQLite database, or of a file that belongs to one. Not to be asked of a database that

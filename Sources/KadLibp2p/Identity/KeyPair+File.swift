@@ -1,3 +1,5 @@
+import KadStore
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -100,15 +102,19 @@ extension KeyPair {
             throw .key(path: path, error)
         }
         let folder = Self.folder(of: path)
-        let temporary = "\(folder)/.kadstore-key-\(getpid())-" + String(UInt64.random(in: 0 ... .max), radix: 36)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let temporary: ScratchName
+        do throws(ScratchName.Fault) {
+            temporary = try ScratchName(in: folder)
+        } catch {
+            throw .system(operation: "create the file", path: path, code: error.code)
+        }
+        let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .system(operation: "create the file", path: path, code: errno) }
-        defer { unlink(temporary) }
         let isWritten = Self.write(bytes, to: descriptor) && fsync(descriptor) == 0
         let fault = errno
         close(descriptor)
         guard isWritten else { throw .system(operation: "write", path: path, code: fault) }
-        try Self.name(temporary, path)
+        try withExtendedLifetime(temporary) { () throws(KeyFileError) in try Self.name(temporary.path, path) }
         // The name itself; not every file system can, and the file is whole in any case.
         let directory = open(folder, O_RDONLY | O_CLOEXEC)
         if directory >= 0 {

@@ -107,7 +107,7 @@ extension KadNode {
                     if try node.isProviding(key) { _ = try await node.announce(key) }
                 }
             } catch let error as StoreError {
-                node.logger.error("publishing again failed", metadata: ["error": "\(error)"])
+                node.storeFailed(error)
             } catch {
                 // Cancelled with the node.
             }

@@ -6,23 +6,21 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// A temporary folder for the stores of one experiment; removed with it.
+/// A temporary folder for the stores of one experiment; removed with it, or by the next experiment where its process was
+/// killed.
 ///
 /// In memory where the system has such a file system (Linux: `/dev/shm`): the simulated disk never loses anything, and a
 /// flush for each virtual second would wear a real one.
 final class StoreFolder: Sendable {
-    private let path: String
+    private let scratch: ScratchFolder
 
     init() throws {
         let files = FileManager.default
         let parent = files.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : files.temporaryDirectory.path
-        path = parent + "/kadstore-simulator-" + UUID().uuidString
-        try files.createDirectory(atPath: path, withIntermediateDirectories: true)
+        scratch = try ScratchFolder(in: parent, named: "kadstore-simulator")
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func file(_ name: String) -> String { path + "/" + name }
+    func file(_ name: String) -> String { scratch.path + "/" + name }
 
     /// Copies a store as it lies on the disk: what a crash leaves. Nobody may be writing to it.
     func copy(_ source: String, to target: String) throws {

@@ -6,22 +6,31 @@ import Musl
 import Darwin
 #endif
 
-/// A database file without a name that anybody knows, in a folder where another will be: gone with this value, and all
-/// that SQLite and the store keep beside it.
+/// A database file in a folder where another will be: gone with this value, and all that SQLite and the store keep beside it.
 struct TemporaryStore: ~Copyable {
-    /// Short, whatever the other is called: SQLite needs room for the names of the companions.
-    let path: String
+    private let name: ScratchName
+    var path: String { name.path }
 
     /// Makes an empty file, for its owner alone.
     init(beside other: String) throws(StoreError) {
-        let number = UInt64.random(in: 0 ... .max)
-        path = Self.folder(of: other) + "/.kadstore-\(getpid())-" + String(number, radix: 36)
-        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else {
-            throw errno == ENOSPC || errno == EDQUOT
-                ? .diskFull(path: other) : .system(operation: "create the file", path: other, code: errno)
-        }
+        let name = try Self.name(beside: other)
+        let descriptor = open(name.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Self.failure(errno, other) }
         close(descriptor)
+        self.name = name
+    }
+
+    private static func name(beside other: String) throws(StoreError) -> ScratchName {
+        do throws(ScratchName.Fault) {
+            return try ScratchName(in: folder(of: other))
+        } catch {
+            throw failure(error.code, other)
+        }
+    }
+
+    private static func failure(_ code: Int32, _ path: String) -> StoreError {
+        code == ENOSPC || code == EDQUOT
+            ? .diskFull(path: path) : .system(operation: "create the file", path: path, code: code)
     }
 
     /// A database of which nothing is to stay, in the folder for temporary files.
@@ -30,11 +39,6 @@ struct TemporaryStore: ~Copyable {
         close(descriptor)
         defer { unlink(place) }
         return try TemporaryStore(beside: place)
-    }
-
-    deinit {
-        unlink(path)
-        for companion in DatabaseFiles.companions { unlink(path + companion) }
     }
 
     static func folder(of path: String) -> String {
@@ -66,6 +70,18 @@ struct BackupFile: ~Copyable {
         self.path = path
         isReplacing = replacing
         self.database = database
+    }
+
+    /// A copy under `path`, or, where there is something already, under that and a number: what was killed a moment ago
+    /// may have left a copy of the same second.
+    static func numbered(_ path: String, database: String) throws(StoreError) -> BackupFile {
+        for number in 1...1_000 {
+            let name = number == 1 ? path : "\(path)-\(number)"
+            var status = stat()
+            if lstat(name, &status) == 0 { continue }
+            return try BackupFile(name, replacing: false, database: database)
+        }
+        throw .exists(path: path)
     }
 
     /// Gives the file its name. Nobody may be connected to it any more: it is opened to be synced, and closing it drops

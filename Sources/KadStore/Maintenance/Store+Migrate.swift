@@ -62,16 +62,33 @@ extension Store {
         var report = MigrationReport(
             path: path, from: version, to: Migrator.latest, changes: pending.map(\.name),
             rewritesData: !Upgrade.isAutomatic(pending))
-        guard !report.isCurrent, !options.isDryRun else { return report }
+        guard !options.isDryRun else { return report }
+        guard !report.isCurrent else {
+            try settle(path, settings)
+            return report
+        }
         _ = try Upgrade.run(path, settings, WriteLock(database: path)) { connection, version in
             guard options.backsUp else { return }
-            let name = BackupFile.dated(path, "schema-\(version)", at: options.now().milliseconds)
-            let file = try BackupFile(name, replacing: false, database: path)
             var backup = BackupOptions()
             backup.onProgress = options.onProgress
+            let name = BackupFile.dated(path, "schema-\(version)", at: options.now().milliseconds)
+            let file = try BackupFile.numbered(name, database: path)
             report.backup = try Store.backup(connection, to: file, backup, cancellation).path
         }
         return report
+    }
+
+    /// An upgrade whose log could not be synced failed, and is there all the same. It must not count as made before it is on
+    /// the medium.
+    private static func settle(_ path: String, _ options: StoreOptions) throws {
+        guard WriteLock.isLogDoubtful(path) else { return }
+        let lock = try WriteLock(database: path)
+        try lock.withLock(waitMilliseconds: options.waitMilliseconds) {
+            let connection = try Connection(path: path, access: .readWrite, waitMilliseconds: options.waitMilliseconds)
+            // The log is open from the first transaction on.
+            _ = try Migrator(connection: connection, path: path).inspect()
+            try lock.settle(connection)
+        }
     }
 
     private static func version(of path: String, _ options: StoreOptions) throws -> Int {

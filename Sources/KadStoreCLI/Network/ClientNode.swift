@@ -45,7 +45,7 @@ enum ClientNode {
     ) async throws -> Value {
         let lines = log.lines(default: .critical)
         let keys = try keys ?? KeyPair()
-        try Descriptors.require()
+        try Descriptors.require(Descriptors.network)
         let swarm = Swarm(
             keys: keys, configuration: .kadstore(store, announcing: addresses), logger: lines.logger("kadstore.swarm"))
         var configuration = EngineConfiguration()

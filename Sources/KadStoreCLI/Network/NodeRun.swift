@@ -50,7 +50,7 @@ struct NodeRun: Sendable {
         let hold = try await IdentityHold(path, waitMilliseconds: command.database.waitMilliseconds)
         defer { withExtendedLifetime(hold) {} }
         try IdentityFile.warn(keys.peerID, with: path, in: store)
-        try Descriptors.require()
+        try Descriptors.require(Descriptors.network)
         let swarm = Swarm(
             keys: keys, configuration: .kadstore(store, announcing: command.announce.map(\.address)),
             logger: lines.logger("kadstore.swarm"))

@@ -35,7 +35,7 @@ final class Ledger {
     private let purpose: Purpose
     private(set) var accounts: [String: Account] = [:]
     private(set) var errors: [StoreError] = []
-    /// Called when something was acknowledged on a disk that had failed before, the first few times.
+    /// Called when something was acknowledged; on a disk that is to fail only after it did, and the first few times.
     var audit: ((Ledger) async throws -> Void)?
     private var audits = 0
     var isRecording: Bool { if case .recording = purpose { true } else { false } }
@@ -81,7 +81,10 @@ final class Ledger {
         account.ahead = 0
         if isDurable { account.acknowledged = account.reached }
         accounts[file] = account
-        guard isDurable, let audit, case .again(let disk) = purpose, disk.injected > 0, audits < 2 else { return }
+        guard isDurable, let audit else { return }
+        if case .again(let disk) = purpose {
+            guard disk.injected > 0, audits < (Thorough.isAsked ? 2 : 1) else { return }
+        }
         audits += 1
         try await audit(self)
     }

@@ -11,6 +11,8 @@ enum StoreContents: Equatable {
     /// A store of an older schema, row by row.
     case older(version: Int, tables: [String: [[String]]])
     case store(Everything)
+    /// A file that SQLite cannot read to its end, byte for byte.
+    case damaged(Data)
 
     struct Everything: Equatable {
         var network: Network
@@ -31,12 +33,19 @@ enum StoreContents: Equatable {
         guard FileManager.default.fileExists(atPath: path) else { return .nothing }
         do throws(StoreError) {
             let store = try await Store.open(path, mode: .readOnly)
-            let contents = try everything(of: store)
+            let contents: StoreContents
+            do throws(StoreError) {
+                contents = try everything(of: store)
+            } catch {
+                try await store.close()
+                throw error
+            }
             try await store.close()
             return contents
         } catch {
             switch error {
             case .emptyDatabase: return .nothing
+            case .corrupt: return .damaged(try Data(contentsOf: URL(fileURLWithPath: path)))
             case .olderSchema(_, let version, _): return .older(version: version, tables: try tables(path, but: []))
             default: throw error
             }
@@ -91,6 +100,8 @@ enum StoreContents: Equatable {
         case (.nothing, .nothing): return "none"
         case (.nothing, _): return "nothing there"
         case (_, .nothing): return "something there"
+        case (.damaged, .damaged): return "other damage"
+        case (.damaged, _): return "damaged"
         default: return "another schema"
         }
     }

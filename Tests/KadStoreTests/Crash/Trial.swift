@@ -8,16 +8,16 @@ import Testing
 /// A workload on a disk that fails.
 struct Trial {
     let workload: Workload
-    private let template: Folder
+    private let template: ScratchFolder
     /// The first run's, with the states of all files.
     private let recorded: Ledger
 
     /// Runs the workload once without faults.
     init(_ workload: Workload) async throws {
         self.workload = workload
-        template = try Folder()
+        template = try FaultyDisk.newFolder()
         try await workload.prepare(template.path)
-        let folder = try Folder()
+        let folder = try FaultyDisk.newFolder()
         for name in try FileManager.default.contentsOfDirectory(atPath: template.path) {
             try FileManager.default.copyItem(atPath: "\(template.path)/\(name)", toPath: "\(folder.path)/\(name)")
         }
@@ -51,12 +51,31 @@ struct Trial {
         }
         disk.cutPower()
         var images = FaultyDisk.Image.allCases
-        if Thorough.isAsked { images += [.subset, .subset, .sectors, .prefix] }
+        if Thorough.isAsked {
+            images += [.subset, .subset, .sectors, .prefix]
+        } else {
+            images = Array(images.shuffled(using: &generator).prefix(Thorough.quickImages))
+        }
         for image in images {
             let seed = generator.next()
             problems += try await judge(disk, ledger, image, seed, "cut at \(moment)")
         }
         return (images.count, problems)
+    }
+
+    /// Runs the workload on a sound disk, and looks at what would be left if the power failed whenever something was
+    /// acknowledged.
+    func cutPowerOnceAcknowledged() async throws -> (images: Int, problems: [String]) {
+        let disk = try FaultyDisk(copying: template.path)
+        let ledger = Ledger(disk.folder, following: recorded)
+        var images = 0
+        var problems: [String] = []
+        ledger.audit = { ledger in
+            images += 1
+            problems += try await judge(disk, ledger, .synced, UInt64(images), "cut after acknowledgement \(images)")
+        }
+        try await workload.run(ledger)
+        return (images, problems)
     }
 
     /// Runs the workload with operations that fail, and the disk healed after each error that is told; what failed is tried
@@ -93,7 +112,7 @@ struct Trial {
     private func judge(
         _ disk: FaultyDisk, _ ledger: Ledger, _ image: FaultyDisk.Image, _ seed: UInt64, _ place: String
     ) async throws -> [String] {
-        let folder = Folder(taking: try disk.image(image, seed: seed))
+        let folder = try disk.image(image, seed: seed)
         try garbleIndexes(folder, seed)
         var problems: [String] = []
         if seed % 4 == 1 { problems += try await cutRecovery(folder, seed) }
@@ -102,7 +121,7 @@ struct Trial {
     }
 
     /// The log's index is not durable: it may be gone, or hold anything.
-    private func garbleIndexes(_ folder: Folder, _ seed: UInt64) throws {
+    private func garbleIndexes(_ folder: ScratchFolder, _ seed: UInt64) throws {
         guard seed % 3 == 0 else { return }
         var generator = SeededGenerator(seed: seed)
         for file in workload.files where FileManager.default.fileExists(atPath: folder.path + "/" + file) {
@@ -112,7 +131,7 @@ struct Trial {
     }
 
     /// The power fails once more while the first to open the file takes its log in: nothing changes by that.
-    private func cutRecovery(_ folder: Folder, _ seed: UInt64) async throws -> [String] {
+    private func cutRecovery(_ folder: ScratchFolder, _ seed: UInt64) async throws -> [String] {
         let name = workload.files[0]
         let disk = try FaultyDisk(copying: folder.path)
         disk.plan(.powerCut, .changes, from: Int(seed % 23) + 1)
@@ -125,7 +144,7 @@ struct Trial {
             if !error.isOfTheDisk { return ["cut in recovery: \(error)"] }
         }
         disk.cutPower()
-        let again = Folder(taking: try disk.image(.sectors, seed: seed))
+        let again = try disk.image(.sectors, seed: seed)
         let before = try await StoreContents.of(folder.path + "/" + name)
         do {
             let after = try await StoreContents.of(again.path + "/" + name)
@@ -136,12 +155,15 @@ struct Trial {
     }
 
     /// Whether every file is one of those that it may be, sound, and of use.
-    private func judge(_ folder: Folder, _ ledger: Ledger) async throws -> [String] {
+    private func judge(_ folder: ScratchFolder, _ ledger: Ledger) async throws -> [String] {
         var problems: [String] = []
         for (file, account) in ledger.accounts.sorted(by: { $0.key < $1.key }) {
             let path = folder.path + "/" + file
             do {
                 let found = try await StoreContents.of(path)
+                if try await !keepsDamage(folder, account, found) {
+                    problems.append("\(file): the damaged file is gone")
+                }
                 try await check(path, found)
                 guard !account.possible.contains(found) else { continue }
                 let place = account.states.firstIndex(of: found).map { "\($0)" } ?? "none"
@@ -158,8 +180,20 @@ struct Trial {
         return try await problems + judgeOthers(folder, ledger)
     }
 
+    /// What was damaged is there, byte for byte, where the file itself is it no more.
+    private func keepsDamage(_ folder: ScratchFolder, _ account: Ledger.Account, _ found: StoreContents) async throws
+        -> Bool
+    {
+        guard let first = account.states.first, case .damaged = first, found != first else { return true }
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.contains(".corrupt-") {
+            if DatabaseFiles.companions.contains(where: { name.hasSuffix($0) }) { continue }
+            if try await StoreContents.of(folder.path + "/" + name) == first { return true }
+        }
+        return false
+    }
+
     /// Whatever else can be seen is a whole store that there once was: a backup or what a restore keeps.
-    private func judgeOthers(_ folder: Folder, _ ledger: Ledger) async throws -> [String] {
+    private func judgeOthers(_ folder: ScratchFolder, _ ledger: Ledger) async throws -> [String] {
         var problems: [String] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
             if workload.files.contains(name) || name.hasPrefix(".") { continue }
@@ -181,6 +215,11 @@ struct Trial {
     private func check(_ path: String, _ contents: StoreContents) async throws {
         switch contents {
         case .nothing: try await Workload.open(path).close()
+        case .damaged:
+            guard try await Store.salvage(path).outcome == .salvaged else {
+                throw StoreError.unsound(path: path, problems: 1, first: "it cannot be salvaged")
+            }
+            try await check(path, try await StoreContents.of(path))
         case .older:
             let connection = try Connection(path: path, access: .readWrite)
             let query = try connection.prepare("PRAGMA integrity_check")
@@ -197,15 +236,4 @@ struct Trial {
             try await store.close()
         }
     }
-}
-
-/// A folder that is removed with this value.
-final class Folder: Sendable {
-    let path: String
-
-    init() throws { path = try FaultyDisk.newFolder() }
-
-    init(taking path: String) { self.path = path }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
 }

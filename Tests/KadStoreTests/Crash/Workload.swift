@@ -19,7 +19,7 @@ struct Workload: Sendable, CustomStringConvertible {
 
     static let all = [
         creation, batches, loading, pruning, vacuum, checkpoints, migration, opening, backup, restoring,
-        restoringNew, restoringOtherPages,
+        restoringNew, restoringOtherPages, salvage,
     ]
 
     /// Nothing is committed, synced or moved but when a workload says so; and the clock stands still.
@@ -242,6 +242,32 @@ extension Workload {
         options.replaces = true
         try await ledger.step("b.db") { try await store.backup(to: ledger.path("b.db"), options) }
         try await ledger.step { try await store.close() }
+    }
+
+    private static let salvage = Workload(name: "salvage", prepare: damaged) { ledger in
+        var options = SalvageOptions()
+        options.now = ticking
+        try await ledger.step { _ = try await Store.salvage(ledger.path(), options) }
+    }
+
+    /// A store of which a page of peers is zeros.
+    private static func damaged(_ folder: String) async throws {
+        let path = folder + "/a.db"
+        try await fill(path)
+        let (page, bytes) = try lastPage(path)
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        try file.seek(toOffset: UInt64((page - 1) * bytes))
+        try file.write(contentsOf: Data(repeating: 0, count: Int(bytes)))
+        try file.close()
+    }
+
+    /// The last page with rows of peers, and how long pages are.
+    private static func lastPage(_ path: String) throws -> (page: Int64, bytes: Int64) {
+        let connection = try Connection(path: path, access: .readWrite)
+        return (
+            try connection.integer("SELECT max(pageno) FROM dbstat WHERE name = 'peer' AND pagetype = 'leaf'"),
+            try connection.integer("PRAGMA page_size")
+        )
     }
 
     private static let restoring = restore("restore") { folder in

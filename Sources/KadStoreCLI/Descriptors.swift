@@ -8,15 +8,18 @@ import Musl
 import Darwin
 #endif
 
-/// Whether this process may open as many files as the network needs: an event loop that gets none for itself ends the
-/// process, with a trace and without a reason.
+/// Whether this process may open as many files as it needs: an event loop or a queue with timers that gets none for itself
+/// ends the process, with a trace and without a reason.
 enum Descriptors {
     /// Linux needs three for each event loop (epoll, a timer, an event), and there is one a core. The others are for a
     /// listener, a few connections, and SQLite's files.
-    private static var needed: Int { 3 * System.coreCount + 10 }
+    static var network: Int { 3 * System.coreCount + 10 }
+
+    /// Three for the queues, the store with its log, index and lock, a second connection, and a file that is written.
+    static let command = 10
 
     /// - Throws: ``CommandError/fewDescriptors(limit:needed:)``.
-    static func require() throws(CommandError) {
+    static func require(_ needed: Int) throws(CommandError) {
         var taken: [Int32] = []
         defer { for descriptor in taken { close(descriptor) } }
         while taken.count < needed {
