@@ -154,6 +154,8 @@ enum CommandError: Error, Hashable, Sendable {
     case copiedWithProblems(String)
     /// Peers whose rows are damaged were left out.
     case damagedPeers(Int)
+    /// Records of an export whose rows are damaged were left out: how many of which kind.
+    case damagedRecords([String])
     /// Rows that are damaged were counted as far as they can be read.
     case damagedRows(Int)
     /// Rows of a damaged store could not be saved.
@@ -186,8 +188,8 @@ enum CommandError: Error, Hashable, Sendable {
         case .output, .fewDescriptors: .inputOutput
         case .refused: .cannotCreate
         case .cannotCreate(_, let code): ExitStatus.status(ofSystemError: code, creating: true)
-        case .interrupted, .partlyImported, .partlyConverted, .damagedPeers, .damagedRows, .logNotEmptied,
-            .copiedWithProblems:
+        case .interrupted, .partlyImported, .partlyConverted, .damagedPeers, .damagedRecords, .damagedRows,
+            .logNotEmptied, .copiedWithProblems:
             .partlyDone
         case .outOfTime, .partlyDone, .rowsLost: .partlyDone
         case .cannotListen: .cannotCreate
@@ -227,6 +229,8 @@ extension CommandError: CustomStringConvertible {
         case .copiedWithProblems(let first): "the store was copied as it is, damaged: \(first)"
         case .damagedPeers(let count):
             "\(count) peers were left out: their rows in the store are damaged. 'kadstore check' names them."
+        case .damagedRecords(let kinds):
+            "left out: \(kinds.joined(separator: ", ")). Their rows in the store are damaged. 'kadstore check' names them."
         case .damagedRows(let count):
             "\(count == 1 ? "1 row" : "\(count) rows") of the store cannot be read in full and were counted as far as they "
                 + "can. 'kadstore check' names them."

@@ -194,7 +194,7 @@ import Testing
         let (engine, world) = (setting.engine, setting.world)
         let named = try setting.peer(world.nodes[50])
         let address = world.nodes[50].address
-        _ = engine.handle(world.time) { engine.learn([.init(peer: named, addresses: [address])], from: named) }
+        _ = engine.handle(world.time) { engine.learn([.init(peer: named, addresses: [address])], from: named, in: nil) }
         #expect(try setting.store.record(of: named.key) == nil)
         let isHeard = engine.upkeep.heardLately(named.key, [address], at: world.uptime)
         #expect(!isHeard)

@@ -37,7 +37,7 @@ import Testing
         let left = try store.peers(limit: 4_096).peers
         #expect(dropped > 0)
         #expect(world.nodes.prefix(100).allSatisfy { node in left.contains { $0.key == node.key } })
-        let tombstones = try store.tombstones()
+        let tombstones = try store.tombstones().tombstones
         #expect(!tombstones.isEmpty && tombstones.allSatisfy { world[$0.key]?.isAlive == false })
         try await store.close()
     }

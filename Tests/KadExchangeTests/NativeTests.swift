@@ -378,7 +378,7 @@ struct NativeTests {
         #expect(report.summary.peers.added == 30 && report.rejectedCount == 0)
         #expect(report.summary.candidates.added == 15)
         #expect(try plain.identities().isEmpty)
-        #expect(try plain.tombstones().isEmpty)
+        #expect(try plain.tombstones().tombstones.isEmpty)
         let records = try plain.allPeers()
         #expect(records.allSatisfy { $0.lastOK == nil && $0.successes == 0 && $0.backoff == nil })
         for (copy, peer) in zip(records, try original.allPeers()) {
@@ -391,6 +391,43 @@ struct NativeTests {
         _ = try await scratch.import(bytes, into: trusting, options)
         #expect(try trusting.allPeers().map(\.lastOK) == original.allPeers().map(\.lastOK))
         #expect(try trusting.allPeers().map(\.successes) == original.allPeers().map(\.successes))
+    }
+
+    @Test("what is damaged is left out and counted, of every kind; what follows is there")
+    func damaged() async throws {
+        let original = try await scratch.store()
+        try await FullStore.fill(original, seed: 8, peers: 30)
+        for number in 0..<2_500 {
+            try original.record(
+                .candidateHeard(
+                    Multiaddr(ip: .v4(0x0a00_0000 + UInt32(number)), tcp: 4_001), source: "test", at: .seconds(0)))
+        }
+        try await original.flush()
+        let path = original.path
+        let whole = try await original.exportPeers(to: scratch.path("whole.jsonl"))
+        try await original.close()
+        #expect(whole.damaged == 0 && whole.damagedCandidates == 0 && whole.damagedTombstones == 0)
+        // More than a page of candidates, so that one page has none that is sound.
+        let rows = 1_600
+        try Connection(path: path, access: .readWrite).execute(
+            """
+            UPDATE candidate SET tries = tries + 1
+                WHERE address IN (SELECT address FROM candidate ORDER BY address LIMIT \(rows) OFFSET 100);
+            UPDATE tombstone SET streak_milli = streak_milli + 1
+                WHERE key IN (SELECT key FROM tombstone ORDER BY key LIMIT 2);
+            UPDATE peer SET last_seen = last_seen + 1 WHERE key = (SELECT max(key) FROM peer)
+            """)
+        let store = try await Store.open(path)
+        let report = try await store.exportPeers(to: scratch.path("damaged.jsonl"))
+        #expect(report.damaged == 1 && report.peers == whole.peers - 1)
+        #expect(report.damagedCandidates == rows && report.candidates == whole.candidates - rows)
+        #expect(report.damagedTombstones == 2 && report.tombstones == whole.tombstones - 2)
+        var filtered = ExportOptions()
+        filtered.filter = .everAnswered
+        #expect(try await store.exportPeers(to: scratch.path("some.jsonl"), filtered).damagedCandidates == 0)
+        let diff = try await Exchange.diff(.store(store), .store(store), DiffOptions(now: .test))
+        #expect(diff.first.unread == rows + 1)
+        try await store.close()
     }
 
     @Test("a key that is not the id's hash is refused")

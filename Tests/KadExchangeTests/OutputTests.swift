@@ -87,7 +87,7 @@ struct OutputTests {
         for _ in 0..<12 {
             let store = try await Store.open(scratch.path("stopped.db"), mode: .readOnly)
             var pages: StorePages? = StorePages(store, filter: .all)
-            #expect(try pages?.nextPeers()?.peers.isEmpty == false)
+            #expect(try pages?.nextPeers()?.records.isEmpty == false)
             pages = nil
             try await store.close()
             let names = try FileManager.default.contentsOfDirectory(atPath: scratch.folder)

@@ -48,7 +48,7 @@ struct ForgivingTests {
             #expect(try store.record(of: other)?.backoff?.breaker == .open)
 
             #expect(try await store.forgive(dropped) == 1)
-            #expect(try store.tombstones() == [])
+            #expect(try store.tombstones().tombstones == [])
             #expect(try await store.forgive(sinner) == 0)
             #expect(try await store.forgive(Key(77, 0, 0, 0)) == 0)
         }
@@ -83,7 +83,7 @@ struct ForgivingTests {
         }
         let store = try await Store.open(scratch.path())
         #expect(try await store.forgiveAll() == 832 + 1 + 1_030)
-        #expect(try store.tombstones().isEmpty)
+        #expect(try store.tombstones().tombstones.isEmpty)
         let page = try store.peers(limit: 4_096)
         #expect(page.damaged == [Key(3, 0, 0, 3)])
         #expect(page.peers.allSatisfy { $0.backoff == nil && $0.failures.isEmpty })

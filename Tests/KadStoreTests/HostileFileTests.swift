@@ -35,6 +35,15 @@ struct HostileFileTests {
             }
             #expect(detail.hasPrefix(what))
         }
+        for isDryRun in [true, false] {
+            var options = MigrateOptions()
+            options.isDryRun = isDryRun
+            let error = await #expect(throws: StoreError.self) { _ = try await Store.migrate(scratch.path(), options) }
+            guard case .foreignSchema = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+        }
         let rows = try Connection(path: scratch.path(), access: .readOnly).integer("SELECT count(*) FROM peer")
         #expect(rows == 20)
         // A backup of it is no store, either.

@@ -129,6 +129,24 @@ struct MigrationTests {
         try await store.close()
     }
 
+    @Test("with a program in it is refused by an upgrade, and where one is only asked for", arguments: [1, 2, 3])
+    func foreign(version: Int) async throws {
+        let scratch = Scratch()
+        try OldFile.make("V000\(version)", at: scratch.path())
+        try Connection(path: scratch.path(), access: .readWrite).execute(
+            "CREATE TRIGGER evil AFTER INSERT ON peer BEGIN DELETE FROM peer; END")
+        for isDryRun in [true, false] {
+            var options = MigrateOptions()
+            options.isDryRun = isDryRun
+            let refusal = StoreError.foreignSchema(path: scratch.path(), detail: "trigger evil is none of ours")
+            await #expect(throws: refusal) {
+                _ = try await Store.migrate(scratch.path(), options)
+            }
+        }
+        let connection = try Connection(path: scratch.path(), access: .readOnly)
+        #expect(try connection.integer("PRAGMA user_version") == Int64(version))
+    }
+
     @Test("that is cut off in its upgrade is the old file, whole")
     func cutOff() async throws {
         let scratch = Scratch()

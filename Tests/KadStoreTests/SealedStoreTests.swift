@@ -242,7 +242,8 @@ struct SealedStoreTests {
         func read(_ store: Store) throws -> [Int] {
             let identity = try store.identities().first
             return [
-                try store.candidates().candidates.count, try store.tombstones().count, try store.heldFailures().count,
+                try store.candidates().candidates.count, try store.tombstones().tombstones.count,
+                try store.heldFailures().count,
                 try store.sessions().sessions.count, try store.clock() == nil ? 0 : 1,
                 try store.value(Array("others".utf8), at: .seconds(5)) == nil ? 0 : 1,
                 try store.ownValues().values.count, try store.providers(of: Array("c".utf8), at: .seconds(5)).count,
@@ -354,14 +355,14 @@ struct SealedStoreTests {
         #expect(try store.candidates().candidates.count == 2)
         let gone = Key(1 << 60, 9, 9, 9)
         try store.record(.forgotten(try store.peer(at: gone), leaving: Tombstone(key: gone, droppedAt: .seconds(9))))
-        #expect(try store.tombstones().map(\.key) == [Key(2 << 60, 9, 9, 9)])
+        #expect(try store.tombstones().tombstones.map(\.key) == [Key(2 << 60, 9, 9, 9)])
         let held = Key(4 << 60, 7, 0, 4)
         try store.record(.held(.test(held, at: .seconds(9), count: 4)))
         #expect(try store.heldFailures().map(\.key) == [Key(5 << 60, 7, 0, 5)])
         let crawl = try #require(try store.crawls().first).number
         try store.record(.visited(Key(1 << 60, 7, 0, 1), .answered, at: .seconds(9), crawl: crawl))
         try await store.flush()
-        #expect(try store.heldFailures().count == 1 && store.tombstones().count == 1)
+        #expect(try store.heldFailures().count == 1 && store.tombstones().tombstones.count == 1)
         _ = try await store.sweepValues(at: .seconds(1_000_000))
         var rules = PruneRules()
         rules.candidatesNotSeenSince = .seconds(5)
@@ -440,20 +441,28 @@ struct SealedStoreTests {
             #expect(damaged.count == broken.count, "\(limit)")
             var candidates: [Candidate] = []
             var place: Multiaddr?
+            var damagedCandidates = 0
+            let written = Int(try connection(scratch, .readOnly).integer("SELECT count(*) FROM candidate"))
             repeat {
                 let page = try store.candidates(after: place, limit: limit)
                 candidates += page.candidates
+                damagedCandidates += page.damaged
                 place = page.next
             } while place != nil
+            #expect(damagedCandidates == written - candidates.count)
             #expect(candidates.allSatisfy { $0.tries == 0 })
             let sound = try connection(scratch, .readOnly).integer("SELECT count(*) FROM candidate WHERE tries = 0")
             #expect(candidates.count == sound)
             var stones: [Tombstone] = []
-            while true {
-                let page = try store.tombstones(after: stones.last?.key, limit: limit)
-                if page.isEmpty { break }
-                stones += page
-            }
+            var end: Key?
+            var damagedStones = 0
+            repeat {
+                let page = try store.tombstones(after: end, limit: limit)
+                stones += page.tombstones
+                damagedStones += page.damaged
+                end = page.next
+            } while end != nil
+            #expect(damagedStones == keys.count - stones.count)
             let left = try connection(scratch, .readOnly).integer("SELECT count(*) FROM tombstone WHERE class <> 6")
             #expect(stones.count == left)
         }

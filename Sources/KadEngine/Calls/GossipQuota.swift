@@ -3,7 +3,8 @@ import Kademlia
 /// How much hearsay one source may bring in an hour. Ids cost nothing: without a bound one peer fills the store.
 public struct GossipQuota: Sendable {
     public struct Limits: Hashable, Sendable {
-        /// Peers that one source may name anew in one window. A lookup asks a peer once, for k = 20: ten such answers.
+        /// Peers that one source may name anew in one window: a network group, or a peer whose group is not known. A lookup
+        /// asks a peer once, for k = 20: ten such answers.
         public var perSource = 200
         public var windowMilliseconds: Int64 = 3_600_000
         /// Unknown peers whose own requests are taken as news of them, in one window, all together: an id in a request
@@ -16,6 +17,9 @@ public struct GossipQuota: Sendable {
     }
 
     enum Source: Hashable {
+        /// Peers that name others, by where they are: asking ten ids of one host is asking the host.
+        case tellers(NetworkGroup)
+        /// One that answered from nobody knows where.
         case peer(Key)
         /// Peers that tell of themselves, by where they are.
         case strangers(NetworkGroup?)

@@ -138,7 +138,7 @@ extension NodeEngine {
         answers += 1
         population.observe(rtt)
         charge(answerOf: open.peer, from: address, rtt: rtt)
-        learn(reply.named, from: open.peer)
+        learn(reply.named, from: open.peer, in: address.flatMap(group))
         switch open.purpose {
         case .lookup(let id): lookupAnswered(id, open.peer, rtt, reply)
         case .direct:
@@ -163,14 +163,15 @@ extension NodeEngine {
         warmStartFailed(open.peer.key)
     }
 
-    /// What a peer told: remembered as hearsay, within the sender's share.
-    func learn(_ named: [ReplyScreen.Named], from sender: Peer) {
+    /// What a peer told: remembered as hearsay, within the share of the network that it answered from.
+    func learn(_ named: [ReplyScreen.Named], from sender: Peer, in group: NetworkGroup?) {
         let source = sourceName(sender)
+        let teller = group.map(GossipQuota.Source.tellers) ?? .peer(sender.key)
         for entry in named where !upkeep.heardLately(entry.peer.key, entry.addresses, at: uptime) {
-            guard gossip.takes(1, from: .peer(sender.key), at: uptime) else { return }
+            guard gossip.takes(1, from: teller, at: uptime) else { return }
             upkeep.hear(entry.peer.key, entry.addresses)
             remember(.heard(entry.peer, addresses: entry.addresses, source: source, at: now))
-            carryOut(table.heard(of: entry.peer.key, in: entry.addresses.first.flatMap(group), at: now))
+            carryOut(table.heard(of: entry.peer.key, in: entry.addresses.first.flatMap(self.group), at: now))
         }
     }
 }

@@ -40,7 +40,7 @@ public struct DiffSideReport: Hashable, Sendable {
     public internal(set) var candidates = 0
     /// The fields that it carries.
     public internal(set) var fields = PeerFields()
-    /// Records of a file that could not be used, and peers of a store whose rows are damaged: they were not compared.
+    /// Records of a file that could not be used, and records of a store that are damaged: they were not compared.
     public internal(set) var unread = 0
     /// The first records of a file that could not be used.
     public internal(set) var rejections: [Rejection] = []
@@ -80,9 +80,9 @@ struct DiffStream {
                 isAtEnd = true
                 break
             }
-            report.peers += page.peers.count
+            report.peers += page.records.count
             report.unread += page.damaged
-            peers = page.peers[...]
+            peers = page.records[...]
         }
         return peers.first
     }
@@ -91,11 +91,14 @@ struct DiffStream {
 
     /// The next candidate, which stays the next. After all peers.
     mutating func candidate() throws(ExchangeError) -> Candidate? {
-        if candidates.isEmpty, !isAtCandidatesEnd {
-            let page = try pages.nextCandidates()
-            isAtCandidatesEnd = page.isEmpty
-            report.candidates += page.count
-            candidates = page[...]
+        while candidates.isEmpty, !isAtCandidatesEnd {
+            guard let page = try pages.nextCandidates() else {
+                isAtCandidatesEnd = true
+                break
+            }
+            report.candidates += page.records.count
+            report.unread += page.damaged
+            candidates = page.records[...]
         }
         return candidates.first
     }

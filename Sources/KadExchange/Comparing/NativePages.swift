@@ -17,8 +17,8 @@ final class NativePages: RecordPages {
 
     /// Reads the file.
     ///
-    /// - Parameter report: takes what cannot be used: damaged lines, keys that are not the ids', peers that are there
-    ///   twice.
+    /// - Parameter report: takes what cannot be used: damaged lines, keys that are not the ids', records that are
+    ///   there twice.
     init(
         _ source: ImportSource, _ network: Network, _ options: DiffOptions, _ report: inout DiffSideReport,
         _ cancellation: Cancellation
@@ -67,8 +67,8 @@ final class NativePages: RecordPages {
         }
     }
 
-    func nextPeers() throws(ExchangeError) -> RecordPage? {
-        var page = RecordPage(peers: [])
+    func nextPeers() throws(ExchangeError) -> RecordPage<PeerRecord>? {
+        var page = RecordPage<PeerRecord>()
         var rows = 0
         while rows < Self.pageCount, let entry = try next(peers) {
             rows += 1
@@ -78,20 +78,25 @@ final class NativePages: RecordPages {
             }
             lastKey = peer.key
             let record = peer.record(Peer(id: peer.id, key: peer.key))
-            if filter.accepts(record) { page.peers.append(record) }
+            if filter.accepts(record) { page.records.append(record) }
         }
         return rows == 0 ? nil : page
     }
 
-    func nextCandidates() throws(ExchangeError) -> [Candidate] {
-        guard filter == .all else { return [] }
-        var page: [Candidate] = []
-        while page.count < Self.pageCount, let entry = try next(candidates) {
-            guard case .candidate(let candidate)? = entry, candidate.address != lastCandidate else { continue }
+    func nextCandidates() throws(ExchangeError) -> RecordPage<Candidate>? {
+        guard filter == .all else { return nil }
+        var page = RecordPage<Candidate>()
+        var rows = 0
+        while rows < Self.pageCount, let entry = try next(candidates) {
+            rows += 1
+            guard case .candidate(let candidate)? = entry, candidate.address != lastCandidate else {
+                page.damaged += 1
+                continue
+            }
             lastCandidate = candidate.address
-            page.append(candidate)
+            page.records.append(candidate)
         }
-        return page
+        return rows == 0 ? nil : page
     }
 
     /// The next line as a record; nil inside when a temporary file has changed under us.

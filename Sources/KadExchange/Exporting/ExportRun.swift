@@ -41,33 +41,34 @@ struct ExportRun {
     private mutating func writePeers() throws(ExchangeError) {
         while let page = try pages.nextPeers() {
             try cancellation.check()
-            for peer in page.peers { writer.append(peer, to: &sink.buffer) }
+            for peer in page.records { writer.append(peer, to: &sink.buffer) }
             try sink.flushIfFull()
-            report.peers += page.peers.count
+            report.peers += page.records.count
             report.damaged += page.damaged
             onProgress?(report.peers)
         }
     }
 
     private mutating func writeCandidates() throws(ExchangeError) {
-        while case let page = try pages.nextCandidates(), !page.isEmpty {
+        while let page = try pages.nextCandidates() {
             try cancellation.check()
-            for candidate in page { writer.append(candidate, to: &sink.buffer) }
+            for candidate in page.records { writer.append(candidate, to: &sink.buffer) }
             try sink.flushIfFull()
-            report.candidates += page.count
+            report.candidates += page.records.count
+            report.damagedCandidates += page.damaged
         }
     }
 
     private mutating func writeTables(_ store: Store) throws(ExchangeError) {
         var last: Key?
-        while true {
+        repeat {
             let page = try ExchangeError.mapping { () throws(StoreError) in try store.tombstones(after: last) }
-            guard let end = page.last else { break }
-            for tombstone in page { writer.append(tombstone, to: &sink.buffer) }
+            for tombstone in page.tombstones { writer.append(tombstone, to: &sink.buffer) }
             try sink.flushIfFull()
-            report.tombstones += page.count
-            last = end.key
-        }
+            report.tombstones += page.tombstones.count
+            report.damagedTombstones += page.damaged
+            last = page.next
+        } while last != nil
         let identities = try ExchangeError.mapping { () throws(StoreError) in try store.identities() }
         for identity in identities { writer.append(identity, to: &sink.buffer) }
         report.identities = identities.count

@@ -25,6 +25,9 @@ public struct ExportReport: Hashable, Sendable {
     public internal(set) var leftOut = 0
     /// Peers whose rows are damaged, and so not in the output.
     public internal(set) var damaged = 0
+    /// Candidates and tombstones of which the same is true; tombstones where the format carries them.
+    public internal(set) var damagedCandidates = 0
+    public internal(set) var damagedTombstones = 0
     public internal(set) var bytes: Int64 = 0
 }
 

@@ -6,14 +6,14 @@ import Kademlia
 /// First all peers, in key order, then all candidates, in the order of their addresses. Used by one thread.
 protocol RecordPages: AnyObject {
     /// The next peers; nil at the end. A page may be empty although more follow.
-    func nextPeers() throws(ExchangeError) -> RecordPage?
-    /// The next candidates; none at the end.
-    func nextCandidates() throws(ExchangeError) -> [Candidate]
+    func nextPeers() throws(ExchangeError) -> RecordPage<PeerRecord>?
+    /// The next candidates; nil at the end. A page may be empty although more follow.
+    func nextCandidates() throws(ExchangeError) -> RecordPage<Candidate>?
 }
 
-struct RecordPage {
-    var peers: [PeerRecord]
-    /// Peers of this range that cannot be read.
+struct RecordPage<Record> {
+    var records: [Record] = []
+    /// Records of this range that cannot be read.
     var damaged = 0
 }
 
@@ -23,12 +23,13 @@ final class SortedPages: RecordPages {
 
     init(_ records: RecordSorter) { self.records = records }
 
-    func nextPeers() throws(ExchangeError) -> RecordPage? {
+    func nextPeers() throws(ExchangeError) -> RecordPage<PeerRecord>? {
         let peers = try ExchangeError.mapping { () throws(StoreError) in try records.nextPeers() }
-        return peers.isEmpty ? nil : RecordPage(peers: peers)
+        return peers.isEmpty ? nil : RecordPage(records: peers)
     }
 
-    func nextCandidates() throws(ExchangeError) -> [Candidate] {
-        try ExchangeError.mapping { () throws(StoreError) in try records.nextCandidates() }
+    func nextCandidates() throws(ExchangeError) -> RecordPage<Candidate>? {
+        let candidates = try ExchangeError.mapping { () throws(StoreError) in try records.nextCandidates() }
+        return candidates.isEmpty ? nil : RecordPage(records: candidates)
     }
 }

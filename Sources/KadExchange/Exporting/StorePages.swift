@@ -30,7 +30,7 @@ final class StorePages: RecordPages {
         self.filter = filter
     }
 
-    func nextPeers() throws(ExchangeError) -> RecordPage? {
+    func nextPeers() throws(ExchangeError) -> RecordPage<PeerRecord>? {
         guard !isAtEnd else { return nil }
         if !isStarted {
             isStarted = true
@@ -38,17 +38,17 @@ final class StorePages: RecordPages {
         }
         let page = try ExchangeError.mapping { () throws(StoreError) in try take() }
         if let last = page?.next { request(after: last) } else { isAtEnd = true }
-        return page.map { RecordPage(peers: $0.peers, damaged: $0.damaged.count) }
+        return page.map { RecordPage(records: $0.peers, damaged: $0.damaged.count) }
     }
 
-    func nextCandidates() throws(ExchangeError) -> [Candidate] {
-        if case .some(nil) = lastCandidate { return [] }
-        guard filter == .all else { return [] }
+    func nextCandidates() throws(ExchangeError) -> RecordPage<Candidate>? {
+        if case .some(nil) = lastCandidate { return nil }
+        guard filter == .all else { return nil }
         let page = try ExchangeError.mapping { () throws(StoreError) in
             try store.candidates(after: lastCandidate ?? nil)
         }
         lastCandidate = .some(page.next)
-        return page.candidates
+        return RecordPage(records: page.candidates, damaged: page.damaged)
     }
 
     /// Begins to read the page after `last`.

@@ -24,11 +24,11 @@ public final class PreparedImport: Sendable {
             var complete = report
             let pages = SortedPages(records.value)
             while let page = try pages.nextPeers() {
-                complete.summary.peers.added += page.peers.count
+                complete.summary.peers.added += page.records.count
                 try cancellation.check()
             }
-            while case let page = try pages.nextCandidates(), !page.isEmpty {
-                complete.summary.candidates.added += page.count
+            while let page = try pages.nextCandidates() {
+                complete.summary.candidates.added += page.records.count
                 try cancellation.check()
             }
             return complete

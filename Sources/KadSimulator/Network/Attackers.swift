@@ -17,9 +17,9 @@ public struct Attackers: Sendable {
         around victim: Key, perBucket: Int, buckets: Int, groups: Int, outside network: SimulatedNetwork
     ) throws(StoreError) {
         var wanted = Array(repeating: perBucket, count: buckets)
-        let firstGroup = network.configuration.nodes * network.configuration.groupsPermille / 1_000 + 1
         population = try Population(
-            count: perBucket * buckets, groups: groups, firstGroup: firstGroup, draw: network.draw[.attack],
+            count: perBucket * buckets, groups: groups, firstGroup: Self.firstGroup(outside: network),
+            draw: network.draw[.attack],
             tries: perBucket << (buckets + 3)
         ) { key in
             let bucket = victim.commonPrefixLength(with: key)
@@ -27,6 +27,18 @@ public struct Attackers: Sendable {
             wanted[bucket] -= 1
             return true
         }
+    }
+
+    /// Nodes wherever their keys fall: what ids alone get in a network of this size.
+    ///
+    /// - Parameter groups: the networks (/24) that they have.
+    public init(count: Int, groups: Int, outside network: SimulatedNetwork) throws(StoreError) {
+        population = try Population(
+            count: count, groups: groups, firstGroup: Self.firstGroup(outside: network), draw: network.draw[.attack])
+    }
+
+    private static func firstGroup(outside network: SimulatedNetwork) -> Int {
+        network.configuration.nodes * network.configuration.groupsPermille / 1_000 + 1
     }
 
     public var count: Int { population.count }

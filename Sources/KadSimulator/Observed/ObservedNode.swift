@@ -192,6 +192,14 @@ final class ObservedNode {
         }
     }
 
+    /// Somebody calls the node, and says what he is and where he listens.
+    func visit(_ party: Internet.Party) {
+        guard let engine, let id = internet.id(of: party), let address = internet.address(of: party) else { return }
+        carryOut(
+            engine.identified(
+                id, agent: nil, protocols: [], addresses: [address], from: address, serves: true, at: time))
+    }
+
     // MARK: What the engine wants
 
     var isLinkDead: Bool { settings.outages.contains { $0.contains(now) } }

@@ -39,8 +39,8 @@ extension Store {
     /// Brings a file to the current schema, in one transaction, after a backup that was checked. Opening a store for
     /// writing does the same without a backup, where no data is rewritten.
     ///
-    /// - Throws: ``StoreError``: `inUse` when anyone has the store open, `newerSchema`, `foreignMigration`; `unsound` when
-    ///   the backup shows that the file is damaged.
+    /// - Throws: ``StoreError``: `inUse` when anyone has the store open, `newerSchema`, `foreignMigration`, `foreignSchema`, the
+    ///   last three also where it is only to say what would be done; `unsound` when the backup shows that the file is damaged.
     public static func migrate(
         _ path: String, _ options: MigrateOptions = MigrateOptions()
     ) async throws(StoreError) -> MigrationReport {
@@ -78,6 +78,7 @@ extension Store {
         return report
     }
 
+<<<<<<< HEAD
     /// An upgrade whose log could not be synced failed, and is there all the same. It must not count as made before it is on
     /// the medium.
     private static func settle(_ path: String, _ options: StoreOptions) throws {
@@ -91,11 +92,16 @@ extension Store {
         }
     }
 
+=======
+    /// The schema that a file says to have, and has: what an upgrade refuses is refused before anything is told.
+>>>>>>> 9456d4a83ff02cf2bdca8794eedc54b11956d189
     private static func version(of path: String, _ options: StoreOptions) throws -> Int {
         let connection = try Connection(path: path, access: .readWrite, waitMilliseconds: options.waitMilliseconds)
-        guard case .store(let version) = try Migrator(connection: connection, path: path).inspect() else {
-            throw StoreError.emptyDatabase(path: path)
+        let migrator = Migrator(connection: connection, path: path)
+        return try connection.inOneView {
+            guard case .store(let version) = try migrator.inspect() else { throw StoreError.emptyDatabase(path: path) }
+            try migrator.verify(through: version)
+            return version
         }
-        return version
     }
 }

@@ -97,41 +97,38 @@ struct ReadView {
     }
 
     /// Candidates in the order of their addresses, after `last`.
-    func candidates(after last: Multiaddr?, limit: Int) throws -> (candidates: [Candidate], last: Multiaddr?) {
+    func candidates(after last: Multiaddr?, limit: Int) throws -> CandidatePage {
         let page = try reader.candidates(after: last, limit: limit)
-        let end = page.end
-        guard !pending.byCandidate.isEmpty else { return (page.rows, end) }
+        guard !pending.byCandidate.isEmpty else {
+            return CandidatePage(candidates: page.rows, damaged: page.damagedCount, next: page.end)
+        }
         var byAddress: [Multiaddr: Candidate] = [:]
         for candidate in page.rows { byAddress[candidate.address] = candidate }
         for (address, queued) in pending.byCandidate where !page.damaged.contains(address) {
             if let last, address <= last { continue }
-            if let end, address > end { continue }
+            if let end = page.end, address > end { continue }
             var candidate = byAddress[address]
             for entry in queued where entry.sequence > applied { entry.event.apply(to: &candidate) }
             byAddress[address] = candidate
         }
-        return (byAddress.values.sorted { $0.address < $1.address }, end)
+        return CandidatePage(
+            candidates: byAddress.values.sorted { $0.address < $1.address }, damaged: page.damagedCount, next: page.end)
     }
 
-    /// Tombstones in key order, after `last`, about `limit` of them; none at the end.
-    func tombstones(after last: Key?, limit: Int) throws -> [Tombstone] {
-        var last = last
-        while true {
-            let page = try reader.tombstones(after: last, limit: limit)
-            let end = page.end
-            var byKey: [Key: Tombstone] = [:]
-            for stone in page.rows { byKey[stone.key] = stone }
-            for (key, queued) in pending.byPeer where !page.damaged.contains(key) {
-                if let last, key <= last { continue }
-                if let end, key > end { continue }
-                for entry in queued where entry.sequence > applied {
-                    if let left = entry.event.tombstone { byKey[key] = left }
-                }
+    /// Tombstones in key order, after `last`.
+    func tombstones(after last: Key?, limit: Int) throws -> TombstonePage {
+        let page = try reader.tombstones(after: last, limit: limit)
+        var byKey: [Key: Tombstone] = [:]
+        for stone in page.rows { byKey[stone.key] = stone }
+        for (key, queued) in pending.byPeer where !page.damaged.contains(key) {
+            if let last, key <= last { continue }
+            if let end = page.end, key > end { continue }
+            for entry in queued where entry.sequence > applied {
+                if let left = entry.event.tombstone { byKey[key] = left }
             }
-            guard byKey.isEmpty, let end else { return byKey.values.sorted { $0.key < $1.key } }
-            // Answers that wait take this whole page away, or it is damaged: more may follow.
-            last = end
         }
+        return TombstonePage(
+            tombstones: byKey.values.sorted { $0.key < $1.key }, damaged: page.damagedCount, next: page.end)
     }
 
     func isKnown(_ key: Key) throws -> Bool {

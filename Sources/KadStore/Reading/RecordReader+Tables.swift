@@ -46,22 +46,29 @@ extension RecordReader {
         var page = RowPage<Row, Place>()
         var end: Place?
         var waiting: [Place] = []
+        // Those that have no name are counted with those that wait.
+        var waitingCount = 0
         var count = 0
+        func leaveOutWaiting() {
+            page.damaged += waiting
+            page.damagedCount += waitingCount
+            (waiting, waitingCount) = ([], 0)
+        }
         while try query.step() {
             count += 1
             let (row, place) = try read(query)
             if let row, let place, (end ?? last).map({ $0 < place }) ?? true {
-                page.damaged += waiting
-                waiting = []
+                leaveOutWaiting()
                 page.rows.append(row)
                 end = place
-            } else if let place {
-                waiting.append(place)
+            } else {
+                waitingCount += 1
+                if let place { waiting.append(place) }
             }
         }
-        if count < limit || page.rows.isEmpty { page.damaged += waiting }
+        if count < limit || page.rows.isEmpty { leaveOutWaiting() }
         guard count == limit else { return page }
-        page.end = end ?? waiting.max()
+        page.end = end ?? page.damaged.max()
         guard let end = page.end, last.map({ $0 < end }) ?? true else {
             throw StoreError.corrupt(path: connection.path, detail: "\(count) rows cannot be read: \(query.sql)")
         }

@@ -100,6 +100,8 @@ extension RecordReader {
         var rows: [Row] = []
         /// Rows that are damaged, and left out, as far as they have a name.
         var damaged: [Place] = []
+        /// All of them.
+        var damagedCount = 0
         var end: Place?
     }
 

@@ -14,8 +14,19 @@ public struct PeerPage: Sendable {
 /// Some of a store's candidates, in the order of their addresses' bytes.
 public struct CandidatePage: Sendable {
     public let candidates: [Candidate]
+    /// Rows of this range that are damaged, and left out.
+    public let damaged: Int
     /// Goes on where this page ended; nil at the end.
     public let next: Multiaddr?
+}
+
+/// Some of a store's tombstones, in key order.
+public struct TombstonePage: Sendable {
+    public let tombstones: [Tombstone]
+    /// Rows of this range that are damaged, and left out.
+    public let damaged: Int
+    /// Goes on where this page ended; nil at the end.
+    public let next: Key?
 }
 
 extension Store {
@@ -46,15 +57,11 @@ extension Store {
     /// A page of candidates.
     public func candidates(after address: Multiaddr? = nil, limit: Int = 1_024) throws(StoreError) -> CandidatePage {
         let limit = min(max(1, limit), Self.maximumPageCount)
-        return try read { view in
-            let page = try view.candidates(after: address, limit: limit)
-            return CandidatePage(candidates: page.candidates, next: page.last)
-        }
+        return try read { try $0.candidates(after: address, limit: limit) }
     }
 
-    /// A page of tombstones in key order, `limit` of those that are written and what is queued between them; empty at
-    /// the end.
-    public func tombstones(after key: Key? = nil, limit: Int = 1_024) throws(StoreError) -> [Tombstone] {
+    /// A page of tombstones: at most `limit` of those that are written, and what is queued between them.
+    public func tombstones(after key: Key? = nil, limit: Int = 1_024) throws(StoreError) -> TombstonePage {
         let limit = min(max(1, limit), Self.maximumPageCount)
         return try read { try $0.tombstones(after: key, limit: limit) }
     }

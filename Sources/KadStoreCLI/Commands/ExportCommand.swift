@@ -10,7 +10,8 @@ struct ExportCommand: AsyncParsableCommand {
         discussion: """
             The native format keeps everything and can be restored (kadstore import --restore). Formats that are \
             written: \(ExchangeFormat.names(ExchangeFormat.exportable)). A file appears whole or not at all, \
-            readable by its owner alone. With conditions, only the peers that meet them are written.
+            readable by its owner alone. With conditions, only the peers that meet them are written. Records whose rows are \
+            damaged are left out and counted; the exit status is then 3.
 
             EXAMPLES:
               kadstore export backup.jsonl
@@ -53,7 +54,10 @@ struct ExportCommand: AsyncParsableCommand {
         if report.leftOut > 0 {
             Messages.line("\(terminal.count(report.leftOut, "record")) left out: \(format.name) cannot express them.")
         }
-        if report.damaged > 0 { throw CommandError.damagedPeers(report.damaged) }
+        let damaged = [
+            (report.damaged, "peer"), (report.damagedCandidates, "candidate"), (report.damagedTombstones, "tombstone"),
+        ].filter { $0.0 > 0 }
+        if !damaged.isEmpty { throw CommandError.damagedRecords(damaged.map { terminal.count($0.0, $0.1) }) }
     }
 
     private func export() async throws -> ExportReport {

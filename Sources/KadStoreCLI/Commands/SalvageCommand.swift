@@ -16,7 +16,9 @@ struct SalvageCommand: AsyncParsableCommand {
 
             Of a sound database it says so, and changes nothing. Where rows were lost, the exit status is 3. A file that \
             shows no sign of having been a store is refused (65). Where the description of the network is lost, the \
-            peers tell it, or --network and --scope.
+            peers tell it, or --network and --scope. Of a file that an older kadstore made a database of the present schema \
+            comes out; before schema 4 rows had no checksums, and a changed byte is noticed only where it says what cannot \
+            be.
 
             EXAMPLES:
               kadstore salvage
@@ -24,7 +26,7 @@ struct SalvageCommand: AsyncParsableCommand {
               kadstore salvage --output saved.db --reject-file lost.jsonl
 
             JSON: {version, path: text, outcome: "sound" or "salvaged" or "salvageable", output: text or null, kept: [text], \
-            problem: text or null, network: text or null, scope: "public" or "private" or null, isNetworkInferred, isSaltNew, \
+            problem: text or null, schema, network: text or null, scope: "public" or "private" or null, isNetworkInferred, isSaltNew, \
             peers, expectedPeers or null, pages, damagedPages, orphanPages, isFreeListIntact, log: {state: text, frames, \
             framesIgnored}, saved, lost, tables: [{table: text, found, saved, superseded, fromOrphans, lost: [{reason: text, \
             rows}]}]}

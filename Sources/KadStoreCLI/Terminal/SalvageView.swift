@@ -9,9 +9,15 @@ enum SalvageView {
         guard report.outcome != .sound else {
             Messages.line(
                 "\(terminal.paint("Sound", .green)): nothing is wrong with \(path). It was left as it is.")
+            if report.isOlder {
+                Messages.note("it has schema \(report.schema), an older one: 'kadstore migrate' upgrades it.")
+            }
             return
         }
         if let problem = report.problem { Messages.line("\(path): \(terminal.safe(problem)).") }
+        if report.isOlder {
+            Messages.note("it has schema \(report.schema), an older one: what is saved gets the current one.")
+        }
         for table in report.tables { Messages.line(line(table, terminal)) }
         if report.damagedPages > 0 {
             Messages.note("\(terminal.count(report.damagedPages, "page")) of tables and indexes cannot be read.")
@@ -81,7 +87,8 @@ enum SalvageView {
         .object([
             "version": JSON.formatVersion, "path": .string(report.path), "outcome": .string(report.outcome.rawValue),
             "output": .optional(report.output), "kept": .strings(report.kept), "problem": .optional(report.problem),
-            "network": .optional(report.network?.name), "scope": .optional(report.scope?.rawValue),
+            "schema": .int(report.schema), "network": .optional(report.network?.name),
+            "scope": .optional(report.scope?.rawValue),
             "isNetworkInferred": .bool(report.isNetworkInferred), "isSaltNew": .bool(report.isSaltNew),
             "peers": .int(report.peers), "expectedPeers": .optional(report.expectedPeers.map(Int64.init)),
             "pages": .int(report.pages), "damagedPages": .int(report.damagedPages),

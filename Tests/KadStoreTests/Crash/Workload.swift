@@ -17,10 +17,11 @@ struct Workload: Sendable, CustomStringConvertible {
 
     var description: String { name }
 
-    static let all = [
-        creation, batches, loading, pruning, vacuum, checkpoints, migration, opening, backup, restoring,
-        restoringNew, restoringOtherPages, salvage,
-    ]
+    static let all =
+        [
+            creation, batches, loading, pruning, vacuum, checkpoints, opening, backup, restoring, restoringNew,
+            restoringOtherPages, salvage,
+        ] + ["V0001", "V0002", "V0003"].map(migration(from:))
 
     /// Nothing is committed, synced or moved but when a workload says so; and the clock stands still.
     static func options(frames: Int = 100_000) -> StoreOptions {
@@ -215,11 +216,12 @@ extension Workload {
         try await ledger.step { try await store.close() }
     }
 
-    private static let migration = Workload(name: "migrate", prepare: older("V0001")) {
-        ledger in
-        var options = MigrateOptions()
-        options.now = ticking
-        try await ledger.step { _ = try await Store.migrate(ledger.path(), options) }
+    private static func migration(from schema: String) -> Workload {
+        Workload(name: "migrate \(schema)", prepare: older(schema)) { ledger in
+            var options = MigrateOptions()
+            options.now = ticking
+            try await ledger.step { _ = try await Store.migrate(ledger.path(), options) }
+        }
     }
 
     private static let opening = Workload(name: "open older", prepare: older("V0002")) { ledger in

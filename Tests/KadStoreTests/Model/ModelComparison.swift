@@ -129,7 +129,7 @@ struct ModelComparison {
         try same("candidates", candidates, visible.candidates.values.sorted { $0.address < $1.address })
         let stones = try pages { (place: Key?) in
             let page = try store.tombstones(after: place, limit: limit)
-            return (page, page.last?.key)
+            return (page.tombstones, page.next)
         }
         try same("tombstones", stones, visible.tombstones.values.sorted { $0.key < $1.key })
         try same("held", try store.heldFailures(), visible.held.values.sorted { $0.key < $1.key })

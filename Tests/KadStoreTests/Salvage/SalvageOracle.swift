@@ -33,9 +33,10 @@ struct SalvageOracle {
         "crawl": "number, started_at", "visit": "key, outcome, at",
     ]
 
-    init(_ path: String) throws {
+    /// - Parameter upgraded: what became of a file of an older schema; its rows are compared.
+    init(_ path: String, upgraded: String? = nil) throws {
         self.path = path
-        rows = try Self.rows(path)
+        rows = try Self.rows(upgraded ?? path)
         let connection = try Connection(path: path, access: .readOnly)
         var pages: [Int: (table: String, rows: Int)] = [:]
         let places = try connection.prepare(
@@ -165,6 +166,7 @@ struct SalvageOracle {
 struct SalvageTrial {
     let oracle: SalvageOracle
     let folder: String
+    let figures = SalvageFigures()
 
     /// A copy of the oracle's file, damaged by `body`.
     func damaged(_ name: String, _ body: (inout [UInt8]) -> Void) throws -> String {
@@ -198,11 +200,14 @@ struct SalvageTrial {
         for table in report.tables {
             #expect(table.found == table.saved + table.superseded + table.lostCount, "\(table) \(comment)")
         }
+        figures.files += 1
         guard report.outcome == .salvaged else {
             // Harmless damage: every answer is as it was.
+            if report.isOlder { try await Store.open(path).close() }
             #expect(try SalvageOracle.rows(path) == oracle.rows, "not noticed: \(comment)")
             return report
         }
+        figures.noticed += 1
         let store = try await Store.open(output)
         let check = try await store.check(full: true)
         #expect(check.isSound, "\(check.problems.first.map { "\($0)" } ?? "") \(comment)")
@@ -222,6 +227,8 @@ struct SalvageTrial {
         for (table, rows) in oracle.rows {
             let result = saved[table] ?? []
             #expect(result.isSubset(of: rows), "\(table): \(result.subtracting(rows).first ?? "") \(comment)")
+            figures.rows += rows.count
+            figures.saved += result.count
             guard let pages else { continue }
             var mayBeLost = pages.reduce(0) { sum, page in
                 guard let place = oracle.pages[page], place.table == table else { return sum }
@@ -236,8 +243,25 @@ struct SalvageTrial {
             // Without its identity or crawl nothing tells what they belong to.
             if table == "member", result.isEmpty, saved["identity"]?.isEmpty == true { continue }
             if table == "visit", result.isEmpty, saved["crawl"]?.count ?? 0 < 2 { continue }
+            figures.readableLost += max(0, lost.count - mayBeLost)
             #expect(lost.count <= mayBeLost, "\(table): \(lost.first ?? "") and others. \(comment)")
         }
+    }
+}
+
+/// What the trials of one kind came to.
+final class SalvageFigures: @unchecked Sendable, CustomStringConvertible {
+    /// Damaged files, and those of them in which anything was wrong.
+    var files = 0
+    var noticed = 0
+    /// In what was salvaged: rows that there were, and that came out; and those that did not although their pages were whole.
+    var rows = 0
+    var saved = 0
+    var readableLost = 0
+
+    var description: String {
+        "\(files) damaged files, \(noticed) noticed, the others harmless; of \(rows) rows \(saved) saved, "
+            + "\(readableLost) lost that could be read"
     }
 }
 

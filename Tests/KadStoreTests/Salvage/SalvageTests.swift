@@ -11,11 +11,14 @@ struct SalvageTests {
     private static let isThorough = ProcessInfo.processInfo.environment["KADSTORE_THOROUGH"] == "1"
 
     private func withTrial(
-        peers: Int = 400, valueBytes: Int = 30_000, _ body: (SalvageTrial) async throws -> Void
+        _ name: String = #function, peers: Int = 400, valueBytes: Int = 30_000,
+        _ body: (SalvageTrial) async throws -> Void
     ) async throws {
         let scratch = Scratch()
         let oracle = try await SalvageOracle.make(scratch.path(), peers: peers, valueBytes: valueBytes)
-        try await body(SalvageTrial(oracle: oracle, folder: scratch.folder))
+        let trial = SalvageTrial(oracle: oracle, folder: scratch.folder)
+        try await body(trial)
+        if trial.figures.files > 0 { Thorough.report("salvage: \(name): \(trial.figures)") }
     }
 
     @Test("of a sound store says so, and changes nothing")

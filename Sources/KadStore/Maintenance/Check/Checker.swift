@@ -1,4 +1,5 @@
 import CSQLite
+
 /// One run of a check.
 struct Checker {
     let reader: RecordReader
@@ -70,7 +71,10 @@ struct Checker {
         // What SQLite makes for ANALYZE has a reserved name.
         let objects = try SchemaText.objects(connection).filter { !$0.name.hasPrefix("sqlite_") }
         let found = Dictionary(objects.map { ($0.title, $0) }) { first, _ in first }
-        for name in Set(found.keys).union(expected.keys).sorted() where found[name]?.sql != expected[name]?.sql {
+        for name in Set(found.keys).union(expected.keys).sorted() {
+            if let found = found[name], let expected = expected[name], SchemaText.isSame(found.sql, expected.sql) {
+                continue
+            }
             let what =
                 found[name] == nil ? "is missing" : expected[name] == nil ? "is none of ours" : "has been changed"
             report.note("schema", "\(name) \(what)")

@@ -1,6 +1,6 @@
 /// Where the tables of a damaged database begin, and of which schema version they are.
 struct DamagedSchema {
-    let layout: SchemaLayout
+    private(set) var layout: SchemaLayout
     private(set) var roots: [String: UInt32] = [:]
     /// Whether a table or index of ours stands in it, word for word.
     private(set) var isOurs = false
@@ -25,38 +25,60 @@ struct DamagedSchema {
         var entries: [Entry] = []
         walk.walk(from: 1, Self.table) { walk, _, page in Self.add(&entries, &walk, page) }
         let layouts = try (1...Migrator.latest).reversed().map { try SchemaLayout(version: $0) }
-        func matches(_ layout: SchemaLayout) -> Int {
-            entries.count { entry in layout[entry.name].map { !$0.sql.isEmpty && $0.sql == entry.sql } ?? false }
-        }
-        let told = layouts.first { $0.version == header.schema }
-        var best = told ?? layouts[0]
-        for layout in layouts where matches(layout) > matches(best) { best = layout }
+        let told = layouts.first { $0.version == header.schema } ?? layouts[0]
+        layout = Self.best(of: layouts, told: told, entries)
         if header.isDatabase, header.applicationID == Migrator.applicationID, header.schema > Migrator.latest,
-            entries.isEmpty || entries.count(where: { best[$0.name] == nil }) > 0
-                || entries.count(where: { !$0.sql.isEmpty }) > matches(best)
+            entries.isEmpty || entries.count(where: { layout[$0.name] == nil }) > 0
+                || entries.count(where: { !$0.sql.isEmpty }) > Self.matches(entries, layout)
         {
             throw StoreError.newerSchema(
                 path: walk.pages.file.path, found: header.schema, supported: Migrator.latest)
         }
-        layout = best
         take(entries, walk)
         guard roots.count < layout.tables.count else { return }
         // Pages of sqlite_schema that nothing leads to any more, by what stands in them.
-        entries = []
+        var others: [Entry] = []
         // On a copy: what other rows overflow to is theirs still.
         var copy = walk
         copy.eachOrphan { walk, _, page in
             guard page.kind == .leafTable else { return }
-            Self.add(&entries, &walk, page)
+            Self.add(&others, &walk, page)
         }
-        take(entries, walk)
+        // They may show that the file is of another version.
+        let version = layout.version
+        layout = Self.best(of: layouts, told: layout, entries + others)
+        if layout.version != version {
+            roots = [:]
+            take(entries, walk)
+        }
+        take(others, walk)
         guard roots.count < layout.tables.count else { return }
         guessRoots(walk)
     }
 
+    /// How many entries are a layout's, word for word.
+    private static func matches(_ entries: [Entry], _ layout: SchemaLayout) -> Int {
+        entries.count { entry in
+            layout[entry.name].map { !$0.sql.isEmpty && SchemaText.isSame($0.sql, entry.sql) } ?? false
+        }
+    }
+
+    /// The version that most entries are of, the one that is told where others are no better.
+    private static func best(of layouts: [SchemaLayout], told: SchemaLayout, _ entries: [Entry]) -> SchemaLayout {
+        var best = (layout: told, matches: matches(entries, told))
+        for layout in layouts {
+            let matches = matches(entries, layout)
+            if matches > best.matches { best = (layout, matches) }
+        }
+        return best.layout
+    }
+
     private mutating func take(_ entries: [Entry], _ walk: TreeWalk) {
         for entry in entries {
-            guard let table = layout[entry.name], table.sql == entry.sql, roots[entry.name] == nil else { continue }
+            guard let table = layout[entry.name], SchemaText.isSame(table.sql, entry.sql), roots[entry.name] == nil
+            else {
+                continue
+            }
             isOurs = isOurs || !table.sql.isEmpty
             guard entry.root > 1, Int(entry.root) <= walk.pages.count else { continue }
             roots[entry.name] = entry.root

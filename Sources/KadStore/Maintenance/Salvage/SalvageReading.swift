@@ -272,6 +272,7 @@ struct SalvageReading {
 
     /// Writes what was met into a report.
     func tell(_ report: inout SalvageReport, _ mending: SalvageMending) {
+        report.schema = layout.version
         report.pages = walk.pages.count
         report.damagedPages = walk.damaged
         report.orphanPages = orphanPages

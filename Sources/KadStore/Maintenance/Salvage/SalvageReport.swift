@@ -71,6 +71,8 @@ public struct SalvageReport: Hashable, Sendable {
     public var kept: [String] = []
     /// What check said of the file: the first problem.
     public var problem: String?
+    /// The schema version that the file is of. What comes out has the current one.
+    public var schema = 0
     public var network: Network?
     public var scope: Scope?
     /// Whether the description of the network was lost, and was told by the peers or the caller.
@@ -93,6 +95,8 @@ public struct SalvageReport: Hashable, Sendable {
     /// Every table of which anything was met, in the order of the schema.
     public var tables: [Table] = []
 
+    /// Whether the file is of an older schema than the current one.
+    public var isOlder: Bool { schema < Migrator.latest }
     public var saved: Int { tables.reduce(0) { $0 + $1.saved } }
     public var lost: Int { tables.reduce(0) { $0 + $1.lostCount } }
     public var fromOrphans: Int { tables.reduce(0) { $0 + $1.fromOrphans } }

@@ -12,10 +12,8 @@ final class SalvageTarget {
     private let layout: SchemaLayout
     private var inserts: [String: (live: Statement, orphan: Statement)] = [:]
 
-    /// - Parameters:
-    ///   - path: an empty file.
-    ///   - birth: where the description of the network was not found.
-    init(_ path: String, layout: SchemaLayout, birth: Birth?, now: Instant, pageBytes: Int) throws {
+    /// - Parameter path: an empty file.
+    init(_ path: String, layout: SchemaLayout, now: Instant, pageBytes: Int) throws {
         self.path = path
         self.layout = layout
         connection = try Connection(path: path, access: .readWrite)
@@ -27,7 +25,6 @@ final class SalvageTarget {
             """)
         try connection.execute("BEGIN IMMEDIATE")
         try Migrator(connection: connection, path: path).create(through: layout.version, now: now)
-        try birth?.write(to: connection)
         for table in layout.tables where RowJudge.tables.contains(table.name) {
             let columns = table.columns.map(\.name).joined(separator: ", ")
             let places = table.columns.indices.map { "?\($0 + 1)" }.joined(separator: ", ")

@@ -66,10 +66,9 @@ struct Salvaging {
         do {
             try Opened.requireFile(path)
             let connection = try open()
-            guard case .store = try Migrator(connection: connection, path: path).inspect() else {
-                throw StoreError.emptyDatabase(path: path)
-            }
-            let found = try StoreCopy.verify(connection, as: path, cancellation, progress: options.onProgress)
+            var found = try StoreCopy.verify(connection, as: path, cancellation, progress: options.onProgress)
+            report.schema = found.version
+            if found.version < Migrator.latest { found = try verifyUpgraded(connection) }
             report.network = found.header?.network
             report.scope = found.header?.scope
             report.peers = found.counts.peers
@@ -88,6 +87,24 @@ struct Salvaging {
             case let error: throw error
             }
         }
+    }
+
+    /// Of an older schema only what SQLite sees is checked where it lies: the rows are read in a copy that is upgraded.
+    private func verifyUpgraded(
+        _ connection: Connection
+    ) throws -> (version: Int, header: FileHeader?, counts: TableCounts) {
+        let copy = try TemporaryStore.elsewhere()
+        _ = try StoreCopy.write(
+            connection, to: copy.path, isCounting: false, cancellation, progress: options.onProgress)
+        try upgrade(copy.path)
+        return try StoreCopy.verify(copy.path, as: path, cancellation, progress: options.onProgress)
+    }
+
+    /// Brings a file that nobody else knows of to the current schema.
+    private func upgrade(_ path: String) throws {
+        var settings = StoreOptions()
+        settings.now = options.now
+        _ = try Upgrade.run(path, settings, WriteLock(database: path)) { _, _ in }
     }
 
     /// Opens the file in a way that changes neither it nor its log: the last connection that may write would move the log
@@ -122,14 +139,12 @@ struct Salvaging {
         }
         report.network = network
         report.scope = scope
-        try fill(target, &reading, birth, pageBytes: pages.pageBytes)
-        if reading.layout.version < Migrator.latest {
-            var settings = StoreOptions()
-            settings.now = options.now
-            _ = try Upgrade.run(target, settings, WriteLock(database: target)) { _, _ in }
-        }
+        try fill(target, &reading, pageBytes: pages.pageBytes)
+        if reading.layout.version < Migrator.latest { try upgrade(target) }
         let connection = try Connection(path: target, access: .readWrite)
         try connection.execute("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
+        // In the columns of the current schema, whatever the file had.
+        try birth?.write(to: connection)
         var mending = SalvageMending(connection, network: network)
         try mending.run(addressSources: reading.addressSources, cancellation: cancellation)
         try StoreCopy.verify(connection, as: path, cancellation, progress: options.onProgress)
@@ -138,11 +153,8 @@ struct Salvaging {
         return pages.pageBytes
     }
 
-    private func fill(
-        _ target: String, _ reading: inout SalvageReading, _ birth: Birth?, pageBytes: Int
-    ) throws {
-        let filled = try SalvageTarget(
-            target, layout: reading.layout, birth: birth, now: options.now(), pageBytes: pageBytes)
+    private func fill(_ target: String, _ reading: inout SalvageReading, pageBytes: Int) throws {
+        let filled = try SalvageTarget(target, layout: reading.layout, now: options.now(), pageBytes: pageBytes)
         try reading.read(into: filled)
         try filled.commit()
     }

@@ -31,6 +31,9 @@ extension Store {
     /// pages whose rows can be of one table alone. A row is taken over when its seal and everything that a check looks for is
     /// right; where it is there twice, the copy in the tree stays. Every row that is left out is counted, with the reason.
     ///
+    /// A file of an older schema is read as such, and becomes a store of the current one. Before schema 4 rows had no seals:
+    /// there a byte that was changed is noticed where it says what cannot be.
+    ///
     /// The result is checked to the last row before it takes the damaged file's place, in one transaction. Before, the
     /// damaged file and its log are copied to `<file>.corrupt-<UTC time>`, on the medium: they are always somewhere. Cut off
     /// at any moment, the place holds what it held, or the result.
