@@ -129,7 +129,7 @@ struct Salvaging {
             _ = try Upgrade.run(target, settings, WriteLock(database: target)) { _, _ in }
         }
         let connection = try Connection(path: target, access: .readWrite)
-        try connection.execute("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
+        try connection.execute("PRAGMA synchronous = OFF")
         var mending = SalvageMending(connection, network: network)
         try mending.run(addressSources: reading.addressSources, cancellation: cancellation)
         try StoreCopy.verify(connection, as: path, cancellation, progress: options.onProgress)
