@@ -89,7 +89,9 @@ let package = Package(
             ]),
         // A disk that fails: a VFS for SQLite, and the system calls that the store makes itself.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
-        .target(name: "TestSupport", dependencies: ["Kademlia", "KadStore", "CFaultVFS"], path: "Tests/TestSupport"),
+        .target(
+            name: "TestSupport", dependencies: ["Kademlia", "KadStore", "CFaultVFS", "CSQLite"],
+            path: "Tests/TestSupport"),
         .testTarget(
             name: "KademliaTests", dependencies: ["Kademlia", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "KadStoreTests", dependencies: ["KadStore", "TestSupport"]),

@@ -27,7 +27,7 @@ struct StoreModelTests {
     func model(seed: UInt64) async throws {
         let setup = Self.setup(seed)
         var generator = ModelGenerator(seed: seed, network: setup.network)
-        let operations = generator.list(count: Self.isThorough ? 1_500 : 400)
+        let operations = generator.list(count: Self.isThorough ? 1_500 : 250)
         guard let difference = await Self.difference(setup, operations) else { return }
         let (fewest, last) = await Self.shrunk(setup, operations, difference)
         let list = fewest.map { "  \($0)" }.joined(separator: "\n")

@@ -7,7 +7,11 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [.package(name: "kadstore", path: "../..")],
     targets: [
-        .executableTarget(name: "Stress", dependencies: [.product(name: "KadStore", package: "kadstore")])
+        .executableTarget(
+            name: "Stress",
+            dependencies: [
+                .product(name: "KadStore", package: "kadstore"), .product(name: "KadNode", package: "kadstore"),
+            ])
     ],
     swiftLanguageModes: [.v6]
 )

@@ -78,7 +78,6 @@ extension Store {
         return report
     }
 
-<<<<<<< HEAD
     /// An upgrade whose log could not be synced failed, and is there all the same. It must not count as made before it is on
     /// the medium.
     private static func settle(_ path: String, _ options: StoreOptions) throws {
@@ -92,9 +91,7 @@ extension Store {
         }
     }
 
-=======
     /// The schema that a file says to have, and has: what an upgrade refuses is refused before anything is told.
->>>>>>> 9456d4a83ff02cf2bdca8794eedc54b11956d189
     private static func version(of path: String, _ options: StoreOptions) throws -> Int {
         let connection = try Connection(path: path, access: .readWrite, waitMilliseconds: options.waitMilliseconds)
         let migrator = Migrator(connection: connection, path: path)

@@ -63,6 +63,7 @@ final class Connection {
         busyWait = BusyWait(limitMilliseconds: waitMilliseconds)
         busyWait.install(on: handle)
         _ = kadstore_set_defensive(handle)
+        countLogFrames()
         sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.maximumLength)
         sqlite3_limit(handle, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, Self.maximumPattern)
         try defineSeals()
@@ -207,8 +208,9 @@ extension Connection {
         }
     }
 
-    /// Has SQLite count the pages of the log. The hook takes the place of automatic checkpoints, which stay off.
-    func countLogFrames() {
+    /// Has SQLite count the pages of the log. The hook takes the place of automatic checkpoints, which would run outside of
+    /// the write lock: on every connection, from its first moment. `PRAGMA wal_autocheckpoint` would put them back.
+    private func countLogFrames() {
         sqlite3_wal_hook(
             handle,
             { context, _, _, count in

@@ -43,7 +43,7 @@ enum ExclusiveAccess {
         } catch let error where error.code == 5 {
             return nil
         }
-        try connection.execute("PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0")
+        try connection.execute("PRAGMA mmap_size = 0")
         return connection
     }
 }

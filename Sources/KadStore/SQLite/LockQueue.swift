@@ -22,9 +22,14 @@ struct LockQueue {
     }
 
     private let descriptor: Int32
+    private let clock: () -> Int64
     private var mine = Mark()
 
-    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    /// - Parameter clock: milliseconds of a clock that all who wait have in common, and nobody sets.
+    init(_ descriptor: Int32, clock: @escaping () -> Int64 = Self.uptime) {
+        self.descriptor = descriptor
+        self.clock = clock
+    }
 
     /// Where a mark lies: that many bytes at the file's beginning.
     static let byteCount = MemoryLayout<Mark>.size
@@ -34,7 +39,7 @@ struct LockQueue {
 
     /// Whether nobody has waited longer.
     var isMyTurn: Bool {
-        guard let first = first(at: Self.now) else { return true }
+        guard let first = first(at: clock()) else { return true }
         return first.owner == mine.owner || mine.owner != 0 && mine.since < first.since
     }
 
@@ -42,7 +47,7 @@ struct LockQueue {
     ///
     /// - Returns: whether nobody has waited longer.
     mutating func wait() -> Bool {
-        let now = Self.now
+        let now = clock()
         if mine.owner == 0 { mine = Mark(owner: .random(in: 1 ... .max), since: now, renewed: now) }
         if let first = first(at: now), first.owner != mine.owner, first.since <= mine.since { return false }
         mine.renewed = now
@@ -74,7 +79,7 @@ struct LockQueue {
         withUnsafeBytes(of: mark) { _ = pwrite(descriptor, $0.baseAddress, $0.count, 0) }
     }
 
-    private static var now: Int64 {
+    private static func uptime() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000

@@ -96,6 +96,6 @@ final class WriteLock {
     }
 
     /// Between two attempts of who is next, and of those behind, in milliseconds.
-    private static let firstPause = 1
-    private static let pause = 10
+    static let firstPause = 1
+    static let pause = 10
 }

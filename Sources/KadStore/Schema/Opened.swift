@@ -87,10 +87,9 @@ struct Opened: Sendable {
             }
             try connection.execute(
                 """
-                PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
-                PRAGMA mmap_size = 0; PRAGMA cache_size = -\(options.cacheKibibytes)
+                PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 0;
+                PRAGMA cache_size = -\(options.cacheKibibytes)
                 """)
-            connection.countLogFrames()
             var header = try FileHeader(connection, path: path)
             header.upgradedFrom = upgradedFrom
             let writer = try Writer(

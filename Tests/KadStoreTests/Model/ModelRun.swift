@@ -123,6 +123,7 @@ final class ModelRun {
             try ModelDifference.require("the log is empty", try await stores[index].checkpoint().isLogEmpty, true)
         case .backup(let index): try await backup(index)
         case .restore(let number): try await restore(number)
+        case .salvage(let isDamaged): try await salvage(isDamaged: isDamaged)
         case .copy(let index):
             commit(index)
             try await stores[index].commit()
@@ -286,6 +287,25 @@ final class ModelRun {
         stores = []
         for _ in 0..<2 { stores.append(try await Store.open(scratch.path(), options: self.options)) }
         try await compare(2)
+    }
+
+    private func salvage(isDamaged: Bool) async throws {
+        for index in stores.indices { try await close(index) }
+        if isDamaged {
+            let file = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.path()))
+            try file.write(contentsOf: Data(repeating: 0, count: 16))
+            try file.close()
+        }
+        var options = SalvageOptions()
+        let clock = clock
+        options.now = { clock.now.withLock { $0 } }
+        let report = try await Store.salvage(scratch.path(), options)
+        try ModelDifference.require("outcome", report.outcome, isDamaged ? .salvaged : .sound)
+        try ModelDifference.require("rows lost", report.lost, 0)
+        try ModelDifference.require("peers", report.peers, committed.peers.count)
+        stores = []
+        for _ in 0..<2 { stores.append(try await Store.open(scratch.path(), options: self.options)) }
+        try await compare(4)
     }
 
     /// Every field into a new file, but for what no such copy has.

@@ -142,7 +142,7 @@ struct Salvaging {
         try fill(target, &reading, pageBytes: pages.pageBytes)
         if reading.layout.version < Migrator.latest { try upgrade(target) }
         let connection = try Connection(path: target, access: .readWrite)
-        try connection.execute("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
+        try connection.execute("PRAGMA synchronous = OFF")
         // In the columns of the current schema, whatever the file had.
         try birth?.write(to: connection)
         var mending = SalvageMending(connection, network: network)

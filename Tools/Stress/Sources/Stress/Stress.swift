@@ -3,7 +3,7 @@ import KadStore
 import Kademlia
 import Multiformats
 
-/// Every public call of a store from many tasks at once, while others close it: for the sanitizers to look on.
+/// Every public call of a store and of a node from many tasks at once, while others close it: for the sanitizers to look on.
 ///
 ///     Stress FOLDER SECONDS [SEED]
 ///     Stress race                    a race on purpose: that the sanitizer finds it shows that it looks
@@ -23,11 +23,15 @@ struct Stress {
         let end = ContinuousClock.now + .seconds(seconds)
         var round: UInt64 = 0
         var calls = 0
+        var nodeCalls = 0
         while ContinuousClock.now < end {
             round += 1
             calls += try await self.round(arguments[1], seed &+ round &* 1_000, until: end)
+            let pause = min(.seconds(2), end - ContinuousClock.now)
+            guard pause > .zero else { continue }
+            nodeCalls += try await NodeCaller.round("\(arguments[1])/nodes-\(round)", seed &+ round, for: pause)
         }
-        print("\(calls) calls in \(round) rounds, seed \(seed)")
+        print("\(calls) calls of stores and \(nodeCalls) of nodes in \(round) rounds, seed \(seed)")
     }
 
     private static func race() async {
