@@ -186,11 +186,17 @@ fault_inode *fault_inode_at(fault_disk *disk, const char *path) {
 
 int fault_has(fault_disk *disk, const char *path) { return place_of(&disk->live, name_of(path)) >= 0; }
 
+static int ends_with(const char *path, const char *end) {
+    size_t length = strlen(path), tail = strlen(end);
+    return length > tail && strcmp(path + length - tail, end) == 0;
+}
+
+int fault_is_durable(const char *path) {
+    return !ends_with(path, "-lock") && !ends_with(path, "-shm") && !ends_with(path, "-owner");
+}
+
 int fault_whose(const char *path) {
-    size_t length = strlen(path);
-    if (length > 4 && strcmp(path + length - 4, "-wal") == 0) return FAULT_LOG;
-    if (length > 8 && strcmp(path + length - 8, "-journal") == 0) return FAULT_JOURNAL;
-    return FAULT_DATABASE;
+    return ends_with(path, "-wal") ? FAULT_LOG : ends_with(path, "-journal") ? FAULT_JOURNAL : FAULT_DATABASE;
 }
 
 /* ---- disks ---- */

@@ -71,6 +71,8 @@ void fault_unlock(fault_disk *disk);
 int fault_decide(fault_disk *disk, int what);
 int fault_decide_locked(fault_disk *disk, int what);
 
+/* Whether what is written to a file of that name is meant to last: not of the lock, the log's index, an owner's mark. */
+int fault_is_durable(const char *path);
 /* Whose file it is, by its name. */
 int fault_whose(const char *path);
 /* The file of that name; known from now on. */

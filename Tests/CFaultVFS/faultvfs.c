@@ -63,8 +63,10 @@ static int file_write(sqlite3_file *file, const void *bytes, int count, sqlite3_
     int outcome = fault_decide_locked(ours->disk, FAULT_WRITE);
     int kept = outcome == 0 || outcome == FAULT_CUT ? count : outcome == FAULT_SHORT ? count / 2 : 0;
     int code = SQLITE_OK;
+    inside++;
     if (kept > 0 && outcome != FAULT_CUT)
         code = real_of(file)->pMethods->xWrite(real_of(file), bytes, kept, offset);
+    inside--;
     if (code == SQLITE_OK && kept > 0) fault_inode_write(ours->inode, bytes, kept, offset);
     fault_unlock(ours->disk);
     return outcome ? failed(outcome, SQLITE_IOERR_WRITE) : code;
@@ -261,22 +263,27 @@ static int refused(int outcome) {
     return -1;
 }
 
-int fsync(int descriptor) {
-    static int (*real)(int);
-    if (!real) real = REAL("fsync", int (*)(int));
-    if (inside || !fault_is_watching()) return real(descriptor);
-    char path[PATH_MAX];
+/* The disk that an open file or folder lies on, and its path; held until it is dropped. NULL: none of ours. */
+static fault_disk *disk_of(int descriptor, char path[PATH_MAX], int *is_folder) {
+    if (inside || !fault_is_watching()) return NULL;
 #ifdef __APPLE__
-    if (fcntl(descriptor, F_GETPATH, path) != 0) return real(descriptor);
+    if (fcntl(descriptor, F_GETPATH, path) != 0) return NULL;
 #else
     char link_name[64];
     snprintf(link_name, sizeof link_name, "/proc/self/fd/%d", descriptor);
-    ssize_t length = readlink(link_name, path, sizeof path - 1);
-    if (length < 0) return real(descriptor);
+    ssize_t length = readlink(link_name, path, PATH_MAX - 1);
+    if (length < 0) return NULL;
     path[length] = 0;
 #endif
+    return fault_disk_at(path, is_folder);
+}
+
+int fsync(int descriptor) {
+    static int (*real)(int);
+    if (!real) real = REAL("fsync", int (*)(int));
+    char path[PATH_MAX];
     int is_folder = 0;
-    fault_disk *disk = fault_disk_at(path, &is_folder);
+    fault_disk *disk = disk_of(descriptor, path, &is_folder);
     if (!disk) return real(descriptor);
     fault_lock(disk);
     int outcome = fault_decide_locked(disk, FAULT_SYNC);
@@ -293,6 +300,49 @@ int fsync(int descriptor) {
     fault_unlock(disk);
     fault_disk_drop(disk);
     return outcome ? refused(FAULT_ERROR) : 0;
+}
+
+typedef ssize_t (*writer)(int, const void *, size_t, off_t);
+
+/* A write at a place, by `real`: of files with durable contents, which the lock and the log's index are not. */
+static ssize_t writing(int descriptor, const void *bytes, size_t count, off_t offset, writer real) {
+    char path[PATH_MAX];
+    int is_folder = 0;
+    fault_disk *disk = disk_of(descriptor, path, &is_folder);
+    if (disk && !fault_is_durable(path)) {
+        fault_disk_drop(disk);
+        disk = NULL;
+    }
+    if (!disk) return real(descriptor, bytes, count, offset);
+    fault_lock(disk);
+    int outcome = fault_decide_locked(disk, FAULT_WRITE);
+    size_t kept = outcome == 0 || outcome == FAULT_CUT ? count : outcome == FAULT_SHORT ? count / 2 : 0;
+    ssize_t result = outcome == FAULT_CUT ? (ssize_t)kept : kept > 0 ? real(descriptor, bytes, kept, offset) : 0;
+    int code = errno;
+    if (result > 0) fault_inode_write(fault_inode_at(disk, path), bytes, result, offset);
+    fault_unlock(disk);
+    fault_disk_drop(disk);
+    errno = code;
+    return outcome == FAULT_SHORT && result > 0 ? result : outcome ? refused(outcome) : result;
+}
+
+static ssize_t write_here(int descriptor, const void *bytes, size_t count, off_t offset) {
+    (void)offset;
+    static ssize_t (*real)(int, const void *, size_t);
+    if (!real) real = REAL("write", ssize_t(*)(int, const void *, size_t));
+    return real(descriptor, bytes, count);
+}
+
+ssize_t write(int descriptor, const void *bytes, size_t count) {
+    if (inside || !fault_is_watching()) return write_here(descriptor, bytes, count, 0);
+    off_t offset = lseek(descriptor, 0, SEEK_CUR);
+    return writing(descriptor, bytes, count, offset < 0 ? 0 : offset, write_here);
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
+    static writer real;
+    if (!real) real = REAL("pwrite", writer);
+    return writing(descriptor, bytes, count, offset, real);
 }
 
 static int renaming(const char *from, const char *to, int keeps, int (*real)(const char *, const char *)) {

@@ -4,14 +4,15 @@
 #include <stdint.h>
 
 /* A disk that fails, for tests: one folder whose files SQLite reaches through a VFS of ours, and this program through
- * fsync, rename, link and unlink, which are ours too. Everything that is done to the folder is done to the real files and
- * kept in memory besides, with what has been synced: so that after a power cut the folder can be made anew as a disk might
- * show it. Files of other folders are SQLite's default VFS's and the system's, untouched.
+ * write, pwrite, fsync, rename, link and unlink, which are ours too. Everything that is done to the folder is done to the
+ * real files and kept in memory besides, with what has been synced: so that after a power cut the folder can be made anew
+ * as a disk might show it. Files of other folders are SQLite's default VFS's and the system's, untouched.
  *
  * Modelled: of each file the state at its last sync, and any part of the writes and truncations since, down to sectors of
  * 512 bytes; of the folder the names at its last sync, and any of the creations, renames and deletions since; a failed
  * sync, after which the pages that it was for are clean in memory and not on the disk, as Linux has it. Not modelled: bytes
- * that rot, sectors torn inside, a sync that is acknowledged and not done (but on request), writes other than SQLite's. */
+ * that rot, sectors torn inside, a sync that is acknowledged and not done (but on request), a file that is made by open
+ * until something else is done to it. */
 
 typedef struct fault_disk fault_disk;
 
