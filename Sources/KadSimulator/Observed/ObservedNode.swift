@@ -64,6 +64,9 @@ final class ObservedNode {
         seed = internet.network.draw[.engine][node]
     }
 
+    /// Begins to tally anew: it holds everybody who was ever dialled.
+    func clearTally() { tally = DialTally() }
+
     var now: VirtualTime { machine.now }
     var time: Time { Time(wall: machine.wall, uptime: machine.uptime) }
 

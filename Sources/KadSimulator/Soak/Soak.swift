@@ -149,6 +149,7 @@ private struct Life {
         // As a node does.
         try await store.sweepValues(at: now)
         try await store.sweepStrings()
+        node.clearTally()
     }
 
     /// Searches the store, each by itself.
