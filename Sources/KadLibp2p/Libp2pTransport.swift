@@ -63,6 +63,12 @@ public final class Libp2pTransport: Transport {
         do throws(ConnectionError) {
             stream = try await open(peer.id, addresses)
         } catch {
+            logger.debug(
+                "no stream",
+                metadata: [
+                    "peer": "\(PeerIDEncoding.libp2p.encode(peer.id))", "class": "\(error.failureClass.name)",
+                    "reason": "\(error)",
+                ])
             throw TransportError(error.failureClass, at: error.address)
         }
         guard let message = KadMessage(request, to: peer.id, from: sender(stream)) else {
@@ -72,7 +78,8 @@ public final class Libp2pTransport: Transport {
         do throws(KadFault) {
             let (named, content) = try await exchange(message, for: request, on: stream)
             let address = stream.isDialled ? stream.remoteAddress.withoutPeerID : nil
-            return Reply(address: address, named: named, content: content)
+            let origin = stream.endpoint.withoutPeerID
+            return Reply(address: address, origin: origin == address ? nil : origin, named: named, content: content)
         } catch {
             stream.reset()
             logger.debug(

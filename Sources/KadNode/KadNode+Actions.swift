@@ -56,7 +56,8 @@ extension KadNode {
                 let reply = try await transport.send(call.request, to: call.peer, at: call.addresses)
                 let rtt = SystemTime.microseconds(ContinuousClock.now - start)
                 outcome = .answered(
-                    address: reply.address, rttMicroseconds: rtt, named: reply.named, content: reply.content)
+                    address: reply.address, origin: reply.origin, rttMicroseconds: rtt, named: reply.named,
+                    content: reply.content)
             } catch {
                 outcome = .failed(error.failureClass, address: error.address)
             }

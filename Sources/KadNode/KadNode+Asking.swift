@@ -31,8 +31,8 @@ extension KadNode {
             Task { await self.giveUp(call) }
         }
         switch outcome {
-        case .answered(let address, _, let named, let content):
-            return Reply(address: address, named: named, content: content)
+        case .answered(let address, let origin, _, let named, let content):
+            return Reply(address: address, origin: origin, named: named, content: content)
         case .failed(let failureClass, let address): throw TransportError(failureClass, at: address)
         }
     }

@@ -42,7 +42,7 @@ struct NodeMetrics {
 
     func call(_ outcome: CallOutcome) {
         switch outcome {
-        case .answered(_, let rtt, _, _):
+        case .answered(_, _, let rtt, _, _):
             callDuration.recordMicroseconds(rtt)
             Counter(label: "kadstore_calls_total", dimensions: [("outcome", "answered")]).increment()
         case .failed(let failureClass, _):

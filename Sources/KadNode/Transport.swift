@@ -20,13 +20,19 @@ public protocol Transport: Sendable {
 public struct Reply: Hashable, Sendable {
     /// Where it answered. It proves that the address is the peer's.
     public var address: Multiaddr?
+    /// Where the answer came from, also where that proves no address to be the peer's, since it dialled us or a name was
+    /// dialled: for limits by network. Nil where it is ``address``.
+    public var origin: Multiaddr?
     /// The peers that it names, as they came from the wire: the node decides what of it is believed. Empty for a ping.
     public var named: [NamedPeer]
     /// The value or the providers that were asked for.
     public var content: ReplyContent
 
-    public init(address: Multiaddr?, named: [NamedPeer] = [], content: ReplyContent = .none) {
+    public init(
+        address: Multiaddr?, origin: Multiaddr? = nil, named: [NamedPeer] = [], content: ReplyContent = .none
+    ) {
         self.address = address
+        self.origin = origin
         self.named = named
         self.content = content
     }

@@ -36,7 +36,7 @@ import Testing
         let setting = try await Setting(count: 100)
         let node = setting.world.nodes[3]
         let result = try outcome(setting, node, .findNode(LookupTarget(key: .zero)))
-        guard case .answered(let address, let rtt, let named, .none)? = result else {
+        guard case .answered(let address, _, let rtt, let named, .none)? = result else {
             Issue.record("\(String(describing: result))")
             return
         }

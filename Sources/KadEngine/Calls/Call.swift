@@ -62,9 +62,11 @@ public struct CallID: Hashable, Comparable, Sendable {
 
 /// What became of a call.
 public enum CallOutcome: Hashable, Sendable {
-    /// The peer answered from `address`, after `rttMicroseconds`, and named others.
+    /// The peer answered from `address`, after `rttMicroseconds`, and named others. `origin` is where the answer came from
+    /// where that proves no address: the peer had dialled us, or a name was dialled. Limits by network count it.
     case answered(
-        address: Multiaddr?, rttMicroseconds: Int64, named: [NamedPeer], content: ReplyContent = .none)
+        address: Multiaddr?, origin: Multiaddr? = nil, rttMicroseconds: Int64, named: [NamedPeer],
+        content: ReplyContent = .none)
     /// It failed, at `address` where one address is to blame.
     case failed(FailureClass, address: Multiaddr?)
 }

@@ -119,32 +119,35 @@ extension NodeEngine {
     private func finish(_ id: CallID, _ outcome: CallOutcome) {
         guard let open = forget(id) else { return }
         switch outcome {
-        case .answered(let address, let rtt, let named, let content):
+        case .answered(let address, let origin, let rtt, let named, let content):
             let reply = screen.screen(named, content, from: open.peer)
             if let fault = reply.fault {
                 actions.append(.note(.badReply(open.peer, fault)))
                 return fail(open, .badResponse, at: address)
             }
-            succeed(open, from: address, rtt: max(0, rtt), with: reply)
+            succeed(open, from: address, origin, rtt: max(0, rtt), with: reply)
         case .failed(let failureClass, let address):
             fail(open, failureClass, at: address)
         }
     }
 
     private func succeed(
-        _ open: OpenCall, from address: Multiaddr?, rtt: Int64, with reply: ReplyScreen.Screened
+        _ open: OpenCall, from address: Multiaddr?, _ origin: Multiaddr?, rtt: Int64, with reply: ReplyScreen.Screened
     ) {
+        let group = (origin ?? address).flatMap(group)
         throttle.succeeded()
         answers += 1
         population.observe(rtt)
-        charge(answerOf: open.peer, from: address, rtt: rtt)
-        learn(reply.named, from: open.peer, in: address.flatMap(group))
+        charge(answerOf: open.peer, from: address, in: group, rtt: rtt)
+        learn(reply.named, from: open.peer, in: group)
         switch open.purpose {
         case .lookup(let id): lookupAnswered(id, open.peer, rtt, reply)
         case .direct:
             let named = reply.named.map { NamedPeer(id: Array($0.peer.id.bytes), addresses: $0.addresses) }
             tell(
-                open.id, .answered(address: address, rttMicroseconds: rtt, named: named, content: reply.content))
+                open.id,
+                .answered(
+                    address: address, origin: origin, rttMicroseconds: rtt, named: named, content: reply.content))
         case .canary: carryOut(outage.canary(answered: true, at: now))
         case .warmStart, .contact, .redial: break
         }

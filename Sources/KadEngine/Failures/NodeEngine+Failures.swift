@@ -31,8 +31,9 @@ extension NodeEngine {
 
     /// A peer answered: that address is proven to be its own, its streak ends, and whoever is held at this time has a
     /// witness that the network works.
-    func charge(answerOf peer: Peer, from address: Multiaddr?, rtt: Int64) {
-        let group = address.flatMap(group)
+    ///
+    /// - Parameter group: the network that the answer came from, whether or not an address is proven by it.
+    func charge(answerOf peer: Peer, from address: Multiaddr?, in group: NetworkGroup?, rtt: Int64) {
         remember(.answered(peer, address: address, rtt: rtt, at: now))
         if let record = recall(peer.key), var backoff = current(record) {
             backoff.succeed(at: now, policy: configuration.failures)

@@ -9,17 +9,20 @@ final class Connection: Sendable {
     let remote: PeerID
     let remoteKey: PublicKey
     let remoteAddress: Multiaddr
+    /// The socket's other end: ``remoteAddress``, but where a name was dialled.
+    let endpoint: Multiaddr
     private let handler: NIOLoopBound<ConnectionHandler>
 
     init(
         number: UInt64, role: Role, remote: PeerID, remoteKey: PublicKey, remoteAddress: Multiaddr,
-        handler: NIOLoopBound<ConnectionHandler>
+        endpoint: Multiaddr? = nil, handler: NIOLoopBound<ConnectionHandler>
     ) {
         self.number = number
         self.role = role
         self.remote = remote
         self.remoteKey = remoteKey
         self.remoteAddress = remoteAddress
+        self.endpoint = endpoint ?? remoteAddress
         self.handler = handler
     }
 

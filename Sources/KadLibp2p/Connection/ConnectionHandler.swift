@@ -141,7 +141,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         if let bytes = progress.send { send(bytes) }
         guard let established = progress.established else { return }
         guard established.remote != settings.keys.peerID else { return finish(ConnectionError(.ourselves)) }
-        guard let address = settings.address ?? context?.channel.remoteAddress?.multiaddr else {
+        let endpoint = context?.channel.remoteAddress?.multiaddr
+        guard let address = settings.address ?? endpoint else {
             return finish(ConnectionError(.closedByPeer))
         }
         upgrade = nil
@@ -155,7 +156,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         plaintext = established.plaintext
         let connection = Connection(
             number: settings.number, role: settings.role, remote: established.remote,
-            remoteKey: established.remoteKey, remoteAddress: address, handler: bound)
+            remoteKey: established.remoteKey, remoteAddress: address, endpoint: endpoint, handler: bound)
         self.connection = connection
         if let refusal = events.established(connection) {
             self.connection = nil

@@ -64,6 +64,8 @@ final class ConnectionStream: MessageStream {
 
     var remoteAddress: Multiaddr { connection.remoteAddress }
 
+    var endpoint: Multiaddr { connection.endpoint }
+
     var isDialled: Bool { connection.role == .dialer }
 
     // MARK: The user's side

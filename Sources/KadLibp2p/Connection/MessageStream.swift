@@ -8,6 +8,8 @@ public protocol MessageStream: Sendable {
     var remote: PeerID { get }
     /// Where the other end is.
     var remoteAddress: Multiaddr { get }
+    /// The socket's other end: where the bytes come from, whatever name was dialled, and whoever dialled.
+    var endpoint: Multiaddr { get }
     /// Whether this node dialled the connection. Only then ``remoteAddress`` is where the other end can be reached.
     var isDialled: Bool { get }
     /// One reader at a time.

@@ -17,7 +17,7 @@ enum UpgradeError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// What is held against the other end while nothing is agreed on. Until a handshake is done nobody has proved to be the peer:
     /// whatever breaks its rules may be other software at that address, or somebody who was said to be the peer. So it speaks
-    /// against the address, never against the peer as a whole.
+    /// against the address; against the peer as a timeout does, where the address had proved to be its own, or no other is left.
     var failureClass: FailureClass {
         switch self {
         case .noise(.nonceExhausted), .noise(.library), .noise(.outOfTurn), .over: .local

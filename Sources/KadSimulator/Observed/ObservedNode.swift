@@ -45,6 +45,8 @@ final class ObservedNode {
     private var awaited: LookupID?
 
     private var queue = EventQueue<Happening>()
+    /// Who has called, and keeps that connection.
+    private var visitors: Set<PeerID> = []
     /// Calls under way: nobody answers one that is not among them.
     private var calls: Set<CallID> = []
     private var life = 0
@@ -195,9 +197,11 @@ final class ObservedNode {
         }
     }
 
-    /// Somebody calls the node, and says what he is and where he listens.
+    /// Somebody calls the node, and says what he is and where he listens. The connection stays: what the node asks him from now
+    /// on goes over it, which proves no address.
     func visit(_ party: Internet.Party) {
         guard let engine, let id = internet.id(of: party), let address = internet.address(of: party) else { return }
+        visitors.insert(id)
         carryOut(
             engine.identified(
                 id, agent: nil, protocols: [], addresses: [address], from: address, serves: true, at: time))
@@ -251,8 +255,10 @@ final class ObservedNode {
             if case .findNode(let target) = call.request {
                 named = internet.answer(of: party, to: target.key, at: now + after / 2)
             }
+            let address = internet.address(of: party)
             let outcome = CallOutcome.answered(
-                address: internet.address(of: party), rttMicroseconds: after, named: named)
+                address: visitors.contains(call.peer.id) ? nil : address, origin: address, rttMicroseconds: after,
+                named: named)
             queue.schedule(.outcome(id, outcome, life: life), at: now + after)
         case .refusal(let after):
             let outcome = CallOutcome.failed(.refused, address: call.addresses.first)

@@ -8,6 +8,7 @@ import Synchronization
 final class MemoryStream: MessageStream {
     let remote: PeerID
     let remoteAddress: Multiaddr
+    var endpoint: Multiaddr { remoteAddress }
     let isDialled: Bool
     private let incoming: Pipe
     private let outgoing: Pipe
