@@ -36,10 +36,8 @@ struct StoreHealth {
     mutating func marked(isTaken: Bool, commitFault: StoreError?, _ actions: inout [Action]) {
         defer { hasFailed = false }
         if let commitFault {
-            if commitFault.isDamage {
-                damaged(commitFault, &actions)
-                isFailing = true
-            }
+            // That nothing can be written is told also where damage was: it is another thing that fails now.
+            if commitFault.isDamage { isDamaged = true }
             begin(commitFault, &actions)
         } else if isTaken, !hasFailed, isFailing {
             actions.append(.note(.storeRecovered(lost: lost)))
