@@ -40,7 +40,7 @@ package final class ScratchFolder: Sendable {
 
     private static func removeLeftovers(in parent: String, named prefix: String) {
         for name in Leftover.names(in: parent, from: prefix)
-        where Leftover.isOrphaned(name.dropFirst(prefix.utf8.count)) {
+        where Leftover.isOurs(name.dropFirst(prefix.utf8.count)) {
             guard let lock = Leftover.claim("\(parent)/\(name)", S_IFDIR) else { continue }
             remove("\(parent)/\(name)")
             close(lock)

@@ -9,10 +9,11 @@ import Darwin
 /// A name in a folder that nothing else has, for a file that is to be there for a while only: gone with this value, and all
 /// that SQLite and the store keep beside it. What processes that were killed left in that folder is removed first.
 ///
-/// Beside the file lies an empty one, `NAME-owner`, which the process keeps locked. The file is left over when its
-/// process, which the name says, is none here, and that lock is free: a process in another container is not seen here, but
-/// holds its lock. A lock on the file itself would meet SQLite's own on some file systems. Where locks do not work nothing is
-/// ever removed.
+/// Beside the file lies an empty one, `NAME-owner`, which the process keeps locked. The file is left over when that lock is
+/// free. The number of the process, which the name says for people, tells nothing: in a container everybody is the first. A
+/// lock on the file itself would meet SQLite's own on some file systems. Where locks do not work nothing is ever removed.
+/// Where they hold for one machine only, as on some network file systems, two machines must not share a folder; they
+/// could not share a store there either.
 package final class ScratchName: Sendable {
     /// Short: SQLite needs room for the names of the companions.
     package let path: String
@@ -59,7 +60,7 @@ package final class ScratchName: Sendable {
     private static func removeLeftovers(in folder: String) {
         for owner in Leftover.names(in: folder, from: prefix) where owner.hasSuffix(suffix) {
             let name = owner.dropLast(suffix.utf8.count)
-            guard Leftover.isOrphaned(name.dropFirst(prefix.utf8.count)) else { continue }
+            guard Leftover.isOurs(name.dropFirst(prefix.utf8.count)) else { continue }
             guard let lock = Leftover.claim("\(folder)/\(name)\(suffix)", S_IFREG) else { continue }
             remove("\(folder)/\(name)")
             close(lock)
@@ -87,19 +88,19 @@ enum Leftover {
         return names
     }
 
-    /// - Parameter name: begins with the number of a process and a hyphen.
-    static func isOrphaned(_ name: some StringProtocol) -> Bool {
-        guard let digits = name.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).first,
-            digits.count < name.count, let process = pid_t(digits), process > 0, process != getpid()
-        else { return false }
-        return kill(process, 0) != 0 && errno == ESRCH
+    /// Whether a name is of the form of ours: the number of a process, a hyphen, and more.
+    static func isOurs(_ name: some StringProtocol) -> Bool {
+        let parts = name.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.count == 2 && !parts[1].isEmpty && (pid_t(parts[0]) ?? 0) > 0
     }
 
     /// Locks a file or folder of this user that nobody has locked.
     ///
     /// - Returns: what has the lock, until it is closed; nil where there is nothing to be had.
     static func claim(_ path: String, _ kind: mode_t) -> Int32? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        // Network file systems lock for themselves alone only what is open for writing.
+        let access = kind == S_IFDIR ? O_RDONLY : O_RDWR
+        let descriptor = open(path, access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         var status = stat()
         if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == kind, status.st_uid == geteuid(),
