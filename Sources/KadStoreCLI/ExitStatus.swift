@@ -234,7 +234,7 @@ extension CommandError: CustomStringConvertible {
         case .damagedRows(let count):
             "\(count == 1 ? "1 row" : "\(count) rows") of the store cannot be read in full and were counted as far as they "
                 + "can. 'kadstore check' names them."
-        case .rowsLost(0): "some pages could not be read; no row is known to be lost."
+        case .rowsLost(0): "some pages could not be read, or nothing led to them; no row is known to be lost."
         case .rowsLost(let count): count == 1 ? "1 row could not be saved." : "\(count) rows could not be saved."
         case .nothingImported: "nothing was taken."
         case .partlyConverted: "not everything was converted."

@@ -11,7 +11,7 @@ struct CheckTests {
         arguments: [
             "UPDATE peer SET key = CAST(x'00' || substr(key, 2) AS BLOB)",
             "UPDATE peer SET addresses = x'ff01'", "DROP TABLE candidate", "DROP INDEX tombstone_by_age",
-            "CREATE TABLE notes (text)", "UPDATE backoff SET class = 99", "UPDATE failure SET address = x'ff'",
+            "UPDATE backoff SET class = 99", "UPDATE failure SET address = x'ff'",
             "UPDATE peer SET key = x'00'",
             "UPDATE peer SET id = x''", "UPDATE peer SET first_seen = last_seen + 1",
             "UPDATE peer SET not_before = 5", "UPDATE peer SET rtt_us = -1, rtt_var_us = 1",
@@ -82,7 +82,10 @@ struct CheckTests {
             try store.record(.visited(key, .failed(.refused), at: .seconds(4), crawl: crawl))
         }
         do {
-            // A writer that died.
+            // Somebody's own notes, and a writer that died.
+            try Connection(path: scratch.path(), access: .readWrite).execute(
+                "CREATE TABLE notes (text); CREATE INDEX notes_by_text ON notes (text); CREATE VIEW seen AS SELECT key FROM peer"
+            )
             try Connection(path: scratch.path(), access: .readWrite).execute(
                 "INSERT INTO writer VALUES (7, 7, \(Instant.systemClock().milliseconds))")
             let store = try await Store.open(scratch.path())

@@ -169,6 +169,14 @@ struct Opened: Sendable {
 
     /// SQLite says "unable to open" for a missing file, a folder and a lack of permission alike.
     static func requireFile(_ path: String) throws(StoreError) {
+        try requireRegularFile(path)
+        // SQLite would take it for a new database, and delete the log with all that is in it.
+        guard fileSize(path) > 0 || fileSize(DatabaseFiles.log(of: path)) == 0 else {
+            throw .corrupt(path: path, detail: "the file is empty, and its log is not")
+        }
+    }
+
+    static func requireRegularFile(_ path: String) throws(StoreError) {
         var status = stat()
         guard stat(path, &status) == 0 else {
             if errno == ENOENT { throw .notFound(path: path) }
@@ -176,10 +184,6 @@ struct Opened: Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw .notAStore(path: path, reason: "it is not a regular file")
-        }
-        // SQLite would take it for a new database, and delete the log with all that is in it.
-        guard status.st_size > 0 || fileSize(DatabaseFiles.log(of: path)) == 0 else {
-            throw .corrupt(path: path, detail: "the file is empty, and its log is not")
         }
     }
 }

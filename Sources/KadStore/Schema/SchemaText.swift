@@ -17,6 +17,17 @@ enum SchemaText {
         var sql: String
 
         var title: String { "\(kind?.rawValue ?? "object") \(name)" }
+
+        /// Whether one that is none of ours may stay: nothing of it runs with our statements.
+        func isHarmless(beside expected: [String: Object]) -> Bool {
+            switch kind {
+            case .view: true
+            // SQLite's own statistics, or a stranger's notes. A reference to a table of ours is followed when a row goes.
+            case .table: !isVirtual && !sql.lowercased().contains("references")
+            case .index: expected["table \(table)"] == nil
+            case .trigger, nil: false
+            }
+        }
     }
 
     /// The objects of a file but those that SQLite makes by itself, which have no text.
@@ -58,15 +69,7 @@ enum SchemaText {
                 if !isSame(ours.sql, object.sql) || object.isVirtual { return "\(object.title) has been changed" }
                 continue
             }
-            let isHarmless =
-                switch object.kind {
-                case .view: true
-                // SQLite's own statistics, or a stranger's notes. A reference to a table of ours is followed when a row goes.
-                case .table: !object.isVirtual && !object.sql.lowercased().contains("references")
-                case .index: expected["table \(object.table)"] == nil
-                case .trigger, nil: false
-                }
-            if !isHarmless { return "\(object.title) is none of ours" }
+            if !object.isHarmless(beside: expected) { return "\(object.title) is none of ours" }
         }
         return nil
     }
@@ -74,8 +77,24 @@ enum SchemaText {
     /// Whether two texts make the same of an empty file.
     static func isSame(_ one: String, _ other: String) -> Bool { one == other || text(one) == text(other) }
 
-    /// Without white space: releases of SQLite set what ALTER TABLE adds apart in different ways.
+    /// With white space only between words, and one space of it: releases of SQLite set what ALTER TABLE adds apart in
+    /// different ways.
     private static func text(_ sql: String) -> [UInt8] {
-        sql.utf8.filter { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }
+        var text: [UInt8] = []
+        var isApart = false
+        for byte in sql.utf8 {
+            if [0x20, 0x09, 0x0a, 0x0d].contains(byte) {
+                isApart = true
+                continue
+            }
+            if isApart, let last = text.last, !punctuation.contains(last), !punctuation.contains(byte) {
+                text.append(0x20)
+            }
+            text.append(byte)
+            isApart = false
+        }
+        return text
     }
+
+    private static let punctuation = Set("(),".utf8)
 }

@@ -14,7 +14,7 @@ struct SalvageCommand: AsyncParsableCommand {
             is kept beside it with its log as FILE.corrupt-TIME; cut off at any moment, the place holds the old contents \
             or the new ones. It is refused while any program has the database open (75).
 
-            Of a sound database it says so, and changes nothing. Where rows were lost, the exit status is 3. A file that \
+            Of a sound database it says so, and changes nothing. Where rows were lost, or may have been, the exit status is 3. A file that \
             shows no sign of having been a store is refused (65). Where the description of the network is lost, the \
             peers tell it, or --network and --scope. Of a file that an older kadstore made a database of the present schema \
             comes out; before schema 4 rows had no checksums, and a changed byte is noticed only where it says what cannot \
@@ -39,7 +39,7 @@ struct SalvageCommand: AsyncParsableCommand {
         completion: .file(extensions: ["db"]))
     var newFile: String?
 
-    @Flag(help: "Say what could be saved, and write nothing.")
+    @Flag(help: "Say what could be saved, and write nothing but the --reject-file.")
     var dryRun = false
 
     @Option(
@@ -78,7 +78,7 @@ struct SalvageCommand: AsyncParsableCommand {
         } else {
             SalvageView.tell(report)
         }
-        if report.lost > 0 || report.damagedPages > 0 { throw CommandError.rowsLost(report.lost) }
+        if !report.isComplete { throw CommandError.rowsLost(report.lost) }
     }
 
     private func salvage(_ rejects: RejectFile?) async throws -> SalvageReport {

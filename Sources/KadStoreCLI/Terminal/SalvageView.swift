@@ -43,7 +43,7 @@ enum SalvageView {
             "\(terminal.count(report.peers))\(expected) peers, \(terminal.count(report.saved, "row")) in all; "
             + "\(terminal.count(report.lost, "row")) lost"
         guard let output = report.output else {
-            Messages.line("Could be saved: \(rows). Nothing was written.")
+            Messages.line("Could be saved: \(rows). The database is as it was.")
             return
         }
         Messages.line("Saved into \(terminal.safe(output)): \(rows).")
@@ -80,6 +80,8 @@ enum SalvageView {
         case .unattributable: "that nothing tells the table of"
         case .dependent: "whose peer or identity is lost"
         case .excess: "more than are kept"
+        case .displaced: "gone under copies of others"
+        case .missing: "known of and found nowhere"
         }
     }
 

@@ -42,7 +42,7 @@ struct RawFormatTests {
             let table = TableLayout(
                 name: "t",
                 columns: [column("number", .integer), column("a", .integer), column("b", .text), column("c", .blob)],
-                order: [0, 1, 2, 3], hasRowid: true, rowidColumn: 0, sql: "", seal: nil)
+                order: [0, 1, 2, 3], hasRowid: true, rowidColumn: 0, fewest: 1, sql: "", seal: nil)
             var found: Set<[RawValue]> = []
             var walk = TreeWalk(pages)
             walk.walk(from: 2, table) { walk, _, page in

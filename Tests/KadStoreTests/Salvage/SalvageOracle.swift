@@ -224,6 +224,14 @@ struct SalvageTrial {
         for row in try #require(oracle.rows["peer"]).subtracting(saved["peer"] ?? []) {
             if let key = row.split(separator: " ").first { lostPeers.insert(key) }
         }
+        // What is gone is told: of peers, which the store counts, to the last one.
+        let gone = oracle.rows.mapValues(\.count).reduce(0) { $0 + max(0, $1.value - (saved[$1.key]?.count ?? 0)) }
+        #expect(gone == 0 || !report.isComplete, "\(gone) rows are gone unsaid: \(comment)")
+        if report.expectedPeers == oracle.rows["peer"]?.count {
+            let told = report.tables.first { $0.name == "peer" }?.lostCount ?? 0
+            let gone = (oracle.rows["peer"]?.count ?? 0) - (saved["peer"]?.count ?? 0)
+            #expect(told >= gone, "\(gone) peers are gone, \(told) told. \(comment)")
+        }
         for (table, rows) in oracle.rows {
             let result = saved[table] ?? []
             #expect(result.isSubset(of: rows), "\(table): \(result.subtracting(rows).first ?? "") \(comment)")
@@ -244,7 +252,10 @@ struct SalvageTrial {
             if table == "member", result.isEmpty, saved["identity"]?.isEmpty == true { continue }
             if table == "visit", result.isEmpty, saved["crawl"]?.count ?? 0 < 2 { continue }
             figures.readableLost += max(0, lost.count - mayBeLost)
-            #expect(lost.count <= mayBeLost, "\(table): \(lost.first ?? "") and others. \(comment)")
+            #expect(
+                lost.count <= mayBeLost,
+                "\(table): \(lost.first ?? "") and others. \(comment) \(report.tables.map { ($0.name, $0.saved, $0.lost) })"
+            )
         }
     }
 }

@@ -75,6 +75,8 @@ struct Checker {
             if let found = found[name], let expected = expected[name], SchemaText.isSame(found.sql, expected.sql) {
                 continue
             }
+            // Somebody's own notes are his, as everywhere.
+            if expected[name] == nil, let found = found[name], found.isHarmless(beside: expected) { continue }
             let what =
                 found[name] == nil ? "is missing" : expected[name] == nil ? "is none of ours" : "has been changed"
             report.note("schema", "\(name) \(what)")

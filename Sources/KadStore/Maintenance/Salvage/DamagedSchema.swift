@@ -4,6 +4,8 @@ struct DamagedSchema {
     private(set) var roots: [String: UInt32] = [:]
     /// Whether a table or index of ours stands in it, word for word.
     private(set) var isOurs = false
+    /// Tables and indexes whose first page is not in the file.
+    private(set) var missingRoots = 0
 
     /// sqlite_schema itself.
     static let table = TableLayout(
@@ -11,7 +13,7 @@ struct DamagedSchema {
         columns: ["type", "name", "tbl_name", "rootpage", "sql"].map {
             TableLayout.Column(
                 name: $0, kind: $0 == "rootpage" ? .integer : .text, isNullable: $0 == "sql", fallback: .null)
-        }, order: Array(0..<5), hasRowid: true, rowidColumn: nil, sql: "", seal: nil)
+        }, order: Array(0..<5), hasRowid: true, rowidColumn: nil, fewest: 5, sql: "", seal: nil)
 
     private struct Entry {
         let name: String
@@ -48,7 +50,7 @@ struct DamagedSchema {
         let version = layout.version
         layout = Self.best(of: layouts, told: layout, entries + others)
         if layout.version != version {
-            roots = [:]
+            (roots, missingRoots) = ([:], 0)
             take(entries, walk)
         }
         take(others, walk)
@@ -80,7 +82,10 @@ struct DamagedSchema {
                 continue
             }
             isOurs = isOurs || !table.sql.isEmpty
-            guard entry.root > 1, Int(entry.root) <= walk.pages.count else { continue }
+            guard entry.root > 1, Int(entry.root) <= walk.pages.count else {
+                missingRoots += 1
+                continue
+            }
             roots[entry.name] = entry.root
         }
     }

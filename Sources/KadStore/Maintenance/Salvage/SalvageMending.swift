@@ -10,6 +10,8 @@ struct SalvageMending {
     /// Rows that had to go, by table.
     private(set) var dependent: [String: Int] = [:]
     private(set) var excess: [String: Int] = [:]
+    /// Rows that others name, or that must have been there, and that nobody met, by table.
+    private(set) var absent: [String: Int] = [:]
     private(set) var peers = 0
 
     init(_ connection: Connection, network: Network) {
@@ -61,7 +63,8 @@ struct SalvageMending {
     }
 
     /// Writes anew whoever names an agent, protocols or a source whose string is gone.
-    private func mendNames(_ addressSources: Set<Int64>?, _ cancellation: Cancellation) throws {
+    private mutating func mendNames(_ addressSources: Set<Int64>?, _ cancellation: Cancellation) throws {
+        try countAbsentNames(addressSources)
         let lostSources = try addressSources?.contains { try reader.strings.name(.source, $0) == nil } ?? true
         var last: Key?
         let condition =
@@ -93,10 +96,29 @@ struct SalvageMending {
         for address in addresses { try writer.replace(nil, with: reader.candidate(at: address), address: address) }
     }
 
+    private mutating func countAbsentNames(_ addressSources: Set<Int64>?) throws {
+        for (table, column) in [("agent", "agent"), ("protocol_set", "protocols")] {
+            let query = try connection.prepare(
+                "SELECT count(DISTINCT \(column)) FROM peer WHERE \(column) NOT IN (SELECT id FROM \(table))")
+            absent[table] = try query.step() ? Int(query.int64(0)) : 0
+        }
+        var sources: Set<Int64> = []
+        let query = try connection.prepare(
+            """
+            SELECT source FROM peer WHERE source NOT IN (SELECT id FROM source)
+            UNION SELECT source FROM candidate WHERE source NOT IN (SELECT id FROM source)
+            """)
+        while try query.step() { sources.insert(query.int64(0)) }
+        for source in addressSources ?? [] where try reader.strings.name(.source, source) == nil {
+            sources.insert(source)
+        }
+        absent["source"] = sources.count
+    }
+
     // MARK: Routing tables
 
     /// A table is restored from its buckets, without a gap among them.
-    private func mendTables() throws {
+    private mutating func mendTables() throws {
         try connection.execute(
             """
             INSERT OR IGNORE INTO bucket (identity, prefix, refreshed_at)
@@ -107,6 +129,7 @@ struct SalvageMending {
                 UNION ALL SELECT identity, prefix - 1 FROM prefixes WHERE prefix > 0)
             SELECT identity, prefix, NULL FROM prefixes
             """)
+        absent["bucket"] = connection.changes
         for identity in try reader.identities() {
             let restored = RoutingTable.restored(
                 from: try reader.buckets(of: identity.number), localKey: identity.peer.key,

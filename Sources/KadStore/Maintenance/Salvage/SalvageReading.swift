@@ -179,7 +179,8 @@ struct SalvageReading {
         if try target.insert(row, into: table, isOrphan: false) {
             counts[table.name]?.saved += 1
         } else {
-            counts[table.name]?.superseded += 1
+            // In a sound tree no key stands twice.
+            lost(place, .displaced, payload)
         }
     }
 
@@ -274,7 +275,7 @@ struct SalvageReading {
     func tell(_ report: inout SalvageReport, _ mending: SalvageMending) {
         report.schema = layout.version
         report.pages = walk.pages.count
-        report.damagedPages = walk.damaged
+        report.damagedPages = walk.damaged + schema.missingRoots
         report.orphanPages = orphanPages
         report.isFreeListIntact = walk.isFreeListIntact
         report.expectedPeers = tally
@@ -285,6 +286,15 @@ struct SalvageReading {
                 counts[table, default: SalvageReport.Table(table)].saved -= count
                 counts[table]?.lost[reason, default: 0] += count
             }
+        }
+        var absent = mending.absent
+        if let tally { absent["peer"] = tally - mending.peers }
+        for (table, count) in absent {
+            // What was lost before our eyes may be the same rows.
+            let missing = count - (counts[table]?.lostCount ?? 0)
+            guard missing > 0 else { continue }
+            counts[table, default: SalvageReport.Table(table)].found += missing
+            counts[table]?.lost[.missing] = missing
         }
         report.tables = layout.tables.compactMap { counts[$0.name] } + [counts[""]].compactMap(\.self)
     }

@@ -20,12 +20,16 @@ public struct LostRow: Hashable, Sendable {
         case dependent
         /// More than are kept of its kind.
         case excess
+        /// A row that is there twice in one table: a page was written over with a copy of another, and what it held is gone.
+        case displaced
+        /// Counted by the store, or named by other rows, and met nowhere: its page is gone, or holds something else.
+        case missing
     }
 
     /// Empty where nothing tells.
     public var table: String
     public var reason: Reason
-    /// The page, from 1; 0 for what was left out after it had been read.
+    /// The page, from 1.
     public var page: Int
     /// Its place in the page.
     public var cell: Int
@@ -47,7 +51,7 @@ public struct SalvageReport: Hashable, Sendable {
     /// What became of one table's rows.
     public struct Table: Hashable, Sendable {
         public var name: String
-        /// Rows, or places where one should be, that were met: the sum of the others.
+        /// Rows, or places where one should be, that were met or are known to have been there: the sum of the others.
         public var found = 0
         /// Taken over.
         public var saved = 0
@@ -99,6 +103,9 @@ public struct SalvageReport: Hashable, Sendable {
     public var isOlder: Bool { schema < Migrator.latest }
     public var saved: Int { tables.reduce(0) { $0 + $1.saved } }
     public var lost: Int { tables.reduce(0) { $0 + $1.lostCount } }
+    /// Whether nothing tells that more was there than was saved. Pages with rows that no table led to are left when what led
+    /// to them is gone, and rows with it.
+    public var isComplete: Bool { lost == 0 && damagedPages == 0 && orphanPages == 0 }
     public var fromOrphans: Int { tables.reduce(0) { $0 + $1.fromOrphans } }
 
     init(path: String) { self.path = path }

@@ -8,6 +8,7 @@ struct Salvaging {
 
     func run() throws -> SalvageReport {
         var report = SalvageReport(path: path)
+        try Opened.requireRegularFile(path)
         // Told before SQLite has a look, which makes an index of the log.
         report.log = DamagedLog(of: path).state
         // SQLite may tell of a thousand pages.
@@ -73,6 +74,8 @@ struct Salvaging {
             report.scope = found.header?.scope
             report.peers = found.counts.peers
             return nil
+        } catch let fault as CopyFault {
+            throw fault.error
         } catch {
             switch StoreError.of(error, path: path) {
             case .unsound(_, _, let first): return first
@@ -93,11 +96,30 @@ struct Salvaging {
     private func verifyUpgraded(
         _ connection: Connection
     ) throws -> (version: Int, header: FileHeader?, counts: TableCounts) {
-        let copy = try TemporaryStore.elsewhere()
-        _ = try StoreCopy.write(
-            connection, to: copy.path, isCounting: false, cancellation, progress: options.onProgress)
-        try upgrade(copy.path)
+        let copy = try options.isDryRun ? .elsewhere() : TemporaryStore(beside: options.output ?? path)
+        do {
+            _ = try StoreCopy.write(
+                connection, to: copy.path, isCounting: false, cancellation, progress: options.onProgress)
+            try upgrade(copy.path)
+        } catch {
+            throw (CopyFault(StoreError.of(error, path: copy.path)) as (any Error)?) ?? error
+        }
         return try StoreCopy.verify(copy.path, as: path, cancellation, progress: options.onProgress)
+    }
+
+    /// What a copy met where it lies: no word of the file, all of which has just been read.
+    private struct CopyFault: Error {
+        let error: StoreError
+
+        /// Nil where it is not the device's.
+        init?(_ error: StoreError) {
+            switch error {
+            case .diskFull, .readOnly, .system: break
+            case .sqlite(_, let error) where [10, 14].contains(error.code): break
+            default: return nil
+            }
+            self.error = error
+        }
     }
 
     /// Brings a file that nobody else knows of to the current schema.

@@ -24,6 +24,10 @@ struct TableLayout {
     let hasRowid: Bool
     /// The column that is the rowid, if one is.
     let rowidColumn: Int?
+    /// Columns of the oldest rows: those that the table was made with. Later ones came by ALTER TABLE, which writes no row.
+    let fewest: Int
+    /// Of an index, what stands in its entries: the columns that it is over, and those that lead to the row.
+    var entry: [Column.Kind] = []
     /// As sqlite_schema has it; empty for what SQLite makes by itself.
     let sql: String
     /// What its rows are sealed as, if they are.
@@ -34,7 +38,7 @@ struct TableLayout {
 
     /// A row's columns, in the order of the table; nil where they are of other kinds or numbers.
     func row(_ values: [RawValue], rowid: Int64?) -> [RawValue]? {
-        guard values.count <= columns.count, hasRowid == (rowid != nil) else { return nil }
+        guard values.count >= fewest, values.count <= columns.count, hasRowid == (rowid != nil) else { return nil }
         var row = columns.map(\.fallback)
         for (place, value) in values.enumerated() { row[order[place]] = value }
         if let rowidColumn, let rowid {
@@ -68,8 +72,10 @@ struct SchemaLayout {
     init(version: Int) throws {
         self.version = version
         let model = try Connection(path: "", access: .memory)
+        var fewest: [String: Int] = [:]
         for migration in Migration.all where migration.version <= version {
             try model.execute(String(decoding: migration.sql, as: UTF8.self))
+            for (name, count) in try Self.columnCounts(model) where fewest[name] == nil { fewest[name] = count }
         }
         let made = try Self.roots(model)
         try model.execute("VACUUM")
@@ -78,12 +84,25 @@ struct SchemaLayout {
             "SELECT name, type, ifnull(sql, '') FROM sqlite_schema WHERE rootpage > 0 ORDER BY rowid")
         var tables: [TableLayout] = []
         while try rows.step() {
-            tables.append(try Self.layout(rows.text(0), isTable: rows.text(1) == "table", sql: rows.text(2), model))
+            let name = rows.text(0)
+            tables.append(
+                try Self.layout(
+                    name, isTable: rows.text(1) == "table", fewest: fewest[name] ?? 0, sql: rows.text(2), model))
         }
         self.tables = tables
     }
 
     subscript(name: String) -> TableLayout? { tables.first { $0.name == name } }
+
+    private static func columnCounts(_ model: Connection) throws -> [(String, Int)] {
+        let rows = try model.prepare(
+            """
+            SELECT s.name, count(*) FROM sqlite_schema s, pragma_table_info(s.name) WHERE s.type = 'table' GROUP BY s.name
+            """)
+        var counts: [(String, Int)] = []
+        while try rows.step() { counts.append((rows.text(0), Int(rows.int64(1)))) }
+        return counts
+    }
 
     private static func roots(_ model: Connection) throws -> [String: UInt32] {
         let rows = try model.prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0")
@@ -93,11 +112,21 @@ struct SchemaLayout {
     }
 
     private static func layout(
-        _ name: String, isTable: Bool, sql: String, _ model: Connection
+        _ name: String, isTable: Bool, fewest: Int, sql: String, _ model: Connection
     ) throws -> TableLayout {
         guard isTable else {
+            let entry = try model.prepare(
+                """
+                SELECT ifnull(c.type, 'INTEGER') FROM pragma_index_xinfo('\(name)') x
+                    JOIN sqlite_schema s ON s.name = '\(name)'
+                    LEFT JOIN pragma_table_info(s.tbl_name) c ON c.cid = x.cid ORDER BY x.seqno
+                """)
+            var kinds: [TableLayout.Column.Kind] = []
+            while try entry.step() { kinds.append(TableLayout.Column.Kind(rawValue: entry.text(0)) ?? .blob) }
             return TableLayout(
-                name: name, columns: [], order: [], hasRowid: false, rowidColumn: nil, sql: sql, seal: nil)
+                name: name, columns: [], order: [], hasRowid: false, rowidColumn: nil, fewest: 0, entry: kinds,
+                sql: sql,
+                seal: nil)
         }
         // Names of ours: no quoting.
         let list = try model.prepare("SELECT wr FROM pragma_table_list('\(name)')")
@@ -120,6 +149,7 @@ struct SchemaLayout {
         let isAlias = hasRowid && key.count == 1 && columns[key[0].place].kind == .integer
         return TableLayout(
             name: name, columns: columns, order: order, hasRowid: hasRowid,
-            rowidColumn: isAlias ? key[0].place : nil, sql: sql, seal: SealedTable.allCases.first { $0.name == name })
+            rowidColumn: isAlias ? key[0].place : nil, fewest: fewest, sql: sql,
+            seal: SealedTable.allCases.first { $0.name == name })
     }
 }

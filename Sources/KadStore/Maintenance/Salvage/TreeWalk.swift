@@ -38,6 +38,8 @@ struct TreeWalk {
                 damaged += 1
                 continue
             }
+            // SQLite leaves no page below a root without rows: one lies over another.
+            if page.cellCount == 0, depth > 0 { damaged += 1 }
             reached.insert(number)
             if !page.kind.isLeaf, depth < Self.maximumDepth {
                 if let last = page.rightChild { ahead.append((last, depth + 1)) }
@@ -66,7 +68,7 @@ struct TreeWalk {
 
     /// Whether nothing speaks against a page's being of a table.
     private static func isLikely(_ page: TreePage, _ table: TableLayout) -> Bool {
-        guard page.kind != .innerTable, table.isTable, page.cellCount > 0 else { return true }
+        guard page.kind != .innerTable, page.cellCount > 0 else { return true }
         return (0..<page.cellCount).contains { fits(page, $0, table) }
     }
 
@@ -141,19 +143,26 @@ struct TreeWalk {
 extension TableLayout {
     /// Whether a row with columns of these types may be one of this table's.
     func fits(_ types: [UInt64]) -> Bool {
-        guard !types.isEmpty, types.count <= columns.count else { return false }
+        guard isTable else {
+            return types.count == entry.count && zip(types, entry).allSatisfy { $0 == 0 || Self.fits($0, $1) }
+        }
+        guard types.count >= fewest, types.count <= columns.count else { return false }
         for (place, type) in types.enumerated() {
             let column = columns[order[place]]
             let isFitting =
-                switch type {
-                case 0: column.isNullable || order[place] == rowidColumn
-                case 1...6, 8, 9: column.kind == .integer
-                case 12...: column.kind == (type.isMultiple(of: 2) ? .blob : .text)
-                default: false
-                }
+                type == 0 ? column.isNullable || order[place] == rowidColumn : Self.fits(type, column.kind)
             guard isFitting else { return false }
         }
         // Those that are not there were added later.
         return order[types.count...].allSatisfy { columns[$0].isNullable || columns[$0].fallback != .null }
+    }
+
+    /// Whether a value of a type that is not null may stand in a column (<https://www.sqlite.org/fileformat2.html>, 2.1).
+    private static func fits(_ type: UInt64, _ kind: Column.Kind) -> Bool {
+        switch type {
+        case 1...6, 8, 9: kind == .integer
+        case 12...: kind == (type.isMultiple(of: 2) ? .blob : .text)
+        default: false
+        }
     }
 }
