@@ -85,6 +85,7 @@ extension ExchangeError: CustomStringConvertible {
         case .system(let operation, let name, let code):
             "\(name): cannot \(operation): \(Self.text(ofSystemError: code))."
         case .brokenPipe(let name): "\(name): whoever was reading has gone away."
+        case .diskFull("standard output"): "standard output: no room left on the device. What was written is not whole."
         case .diskFull(let name): "\(name): no room left on the device. Nothing was half-written."
         case .isDatabase(let name):
             "\(name): is a database or a part of one, which is not written over. Name another file, or remove it first."

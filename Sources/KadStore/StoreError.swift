@@ -66,7 +66,8 @@ public enum StoreError: Error, Hashable, Sendable {
         switch error.code {
         case SQLiteError.obstructed:
             self = .notAStore(
-                path: error.message, reason: "it is no regular file, and stands where what belongs to \(path) is kept")
+                path: error.message,
+                reason: "it is no regular file, or somebody else's, and stands where what belongs to \(path) is kept")
         case 5, 6:
             // A program that takes SQLite's lock and not ours.
             self = .locked(

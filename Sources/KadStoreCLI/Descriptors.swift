@@ -15,8 +15,9 @@ enum Descriptors {
     /// listener, a few connections, and SQLite's files.
     static var network: Int { 3 * System.coreCount + 10 }
 
-    /// Three for the queues, the store with its log, index and lock, a second connection, and a file that is written.
-    static let command = 10
+    /// Three for the queues, the store with its log, index and lock, a second connection with as many, and a file that is written
+    /// with its owner's mark and its folder.
+    static let command = 14
 
     /// - Throws: ``CommandError/fewDescriptors(limit:needed:)``.
     static func require(_ needed: Int) throws(CommandError) {

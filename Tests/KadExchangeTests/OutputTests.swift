@@ -47,7 +47,7 @@ struct OutputTests {
     func databases() async throws {
         let store = try await scratch.store()
         let other = try scratch.write("SQLite format 3\0and more", "other.db")
-        for name in ["", "-wal", "-shm", "-lock"] {
+        for name in ["", "-wal", "-shm", "-journal", "-lock"] {
             await #expect(throws: ExchangeError.isDatabase(name: other + name)) {
                 try await store.exportPeers(to: other + name)
             }

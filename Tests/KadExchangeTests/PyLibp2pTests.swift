@@ -153,6 +153,28 @@ struct PyLibp2pTests {
         #expect(report.summary.peers.added == 5)
     }
 
+    @Test("through a pipe that never ends it is taken as far as it says to go, and refused")
+    func endlessPipe() async throws {
+        do { try fill(create(path())) }
+        let bytes = read(path())
+        var ends: [Int32] = [0, 0]
+        #expect(Foundation.pipe(&ends) == 0)
+        let writer = ends[1]
+        Thread.detachNewThread {
+            signal(SIGPIPE, SIG_IGN)
+            _ = bytes.withUnsafeBytes { write(writer, $0.baseAddress, $0.count) }
+            let zeros = [UInt8](repeating: 0, count: 65_536)
+            while write(writer, zeros, zeros.count) > 0 {}
+            close(writer)
+        }
+        let source = try ImportSource.open(descriptor: ends[0], name: "pipe")
+        let store = try await scratch.store()
+        let error = await #expect(throws: ExchangeError.self) { try await store.importPeers(from: source, .test) }
+        guard case .unsupported("pipe", let reason)? = error else { throw ExchangeError.cancelled }
+        #expect(reason.contains("goes on after the \(bytes.count) bytes"))
+        #expect(try store.countPeers() == 0)
+    }
+
     @Test("through a pipe with a name, too, which cannot be opened again")
     func namedPipe() async throws {
         do { try fill(create(path())) }

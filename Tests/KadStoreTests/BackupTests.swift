@@ -141,6 +141,8 @@ struct BackupTests {
             guard case .inUse = await error("other.db") else { throw StoreError.closed }
             _ = FileManager.default.createFile(atPath: scratch.path("new.db-wal"), contents: Data("x".utf8))
             guard case .notReplaceable = await error("new.db", replacing: false) else { throw StoreError.closed }
+            // Whoever writes that store would make it his lock.
+            guard case .notReplaceable = await error("other.db-lock") else { throw StoreError.closed }
             guard case .system = await error(String(repeating: "n", count: 250)) else { throw StoreError.closed }
             #expect(await error("there") == nil)
             try await other?.close()

@@ -1,3 +1,4 @@
+import Foundation
 import Kademlia
 import Testing
 
@@ -52,6 +53,30 @@ struct HostileFileTests {
         await #expect(throws: StoreError.self) {
             _ = try await Store.restore(scratch.path("other.db"), from: scratch.path())
         }
+    }
+
+    /// Who may write the folder and not the store would read its secret in a log of his, change it, or hold its lock.
+    @Test(
+        "and laid where the log, its index or the lock belong is refused by name, unless he may write the store",
+        .enabled(if: geteuid() == 0, "only root can give files away"), arguments: ["-wal", "-shm", "-journal", "-lock"])
+    func strangers(end: String) async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { try $0.hear(Key(1, 0, 0, 0)) }
+        let path = scratch.path() + end
+        unlink(path)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL, 0o666)
+        #expect(descriptor >= 0 && fchown(descriptor, 65_534, 65_534) == 0)
+        close(descriptor)
+        for mode in [OpenMode.readOnly, .readWrite, .create(.plain, .private)] {
+            let error = await #expect(throws: StoreError.self) { try await Store.open(scratch.path(), mode: mode) }
+            guard case .notAStore(path, _)? = error else {
+                Issue.record("\(mode): \(String(describing: error))")
+                continue
+            }
+        }
+        // One that its group may write is shared, and so are its files.
+        #expect(chmod(scratch.path(), 0o660) == 0)
+        try await Store.open(scratch.path()).close()
     }
 
     @Test("tables and views of somebody's own do no harm, and stay")

@@ -1,5 +1,6 @@
 import Foundation
 import Kademlia
+import TestSupport
 import Testing
 
 @testable import KadStore
@@ -78,6 +79,35 @@ struct RestoringTests {
         #expect(try await count(scratch.path()) == 3)
         #expect(await error("other.db", replacing: true) == nil)
         #expect(try await count(scratch.path()) == 1)
+    }
+
+    @Test("on a full disk leaves the store as it was, and no copy of it at each try")
+    func full() async throws {
+        let template = try FaultyDisk.newFolder()
+        try await store(template.path + "/peers.db", peers: 40)
+        try await store(template.path + "/b.db", peers: 400)
+        var options = RestoreOptions()
+        options.replaces = true
+        let sound = try FaultyDisk(copying: template.path)
+        _ = try await Store.restore(sound.path("peers.db"), from: sound.path("b.db"), options)
+        let writes = sound.count(.write)
+        var failures = 0
+        for moment in stride(from: 1, through: writes, by: max(1, writes / 16)) {
+            let disk = try FaultyDisk(copying: template.path)
+            disk.plan(.full, [.write], from: moment)
+            do {
+                _ = try await Store.restore(disk.path("peers.db"), from: disk.path("b.db"), options)
+            } catch {
+                #expect(error == .diskFull(path: disk.path("peers.db")))
+                failures += 1
+            }
+            disk.heal()
+            let kept = try FileManager.default.contentsOfDirectory(atPath: disk.folder).filter { $0.contains("before") }
+            let peers = try await count(disk.path("peers.db"))
+            #expect(
+                peers == 40 && kept.isEmpty || peers == 400 && kept.count == 1, "write \(moment): \(peers), \(kept)")
+        }
+        #expect(failures > 8)
     }
 
     @Test("replaces a store whose rows cannot be read, and keeps it as it was")

@@ -15,12 +15,18 @@ final class SpooledFile {
     private let descriptor: Int32
 
     /// Reads the input to its end.
-    init(_ input: ByteInput) throws(ExchangeError) {
+    ///
+    /// - Parameter limit: the most bytes that it may have.
+    /// - Throws: ``ExchangeError/unsupported(name:reason:)`` where it has more, among others.
+    init(_ input: ByteInput, limit: Int64 = .max) throws(ExchangeError) {
         (descriptor, path) = try ExchangeError.mapping { () throws(StoreError) in
             try TemporaryFile.create(named: "kadstore-spool")
         }
         let sink = ByteSink(descriptor: descriptor, name: path)
         repeat {
+            guard Int64(input.window.count) <= limit - sink.count else {
+                throw .unsupported(name: input.name, reason: "goes on after the \(limit) bytes that it says to have.")
+            }
             sink.buffer.append(contentsOf: input.window)
             input.consume(input.window.count)
             try sink.flushIfFull()

@@ -99,7 +99,7 @@ package struct OutputFile: ~Copyable {
     /// Whether the name is that of an SQLite database, or of a file that belongs to one. Not to be asked of a database that
     /// this process has open: closing it here would drop SQLite's locks.
     private static func isDatabase(_ path: String) -> Bool {
-        for part in ["-wal", "-shm", "-lock"] where path.hasSuffix(part) {
+        for part in ["-wal", "-shm", "-journal", "-lock"] where path.hasSuffix(part) {
             if access(String(path.dropLast(part.count)), F_OK) == 0 { return true }
         }
         guard let file = try? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, mode: 0, name: path) else { return false }

@@ -138,6 +138,12 @@ struct BackupFile: ~Copyable {
         where "\(folder)/\(name)" == source + own || isSame(path, source + own) {
             throw .invalidArgument("\(path) is the database itself, or a part of it: name another file.")
         }
+        for part in DatabaseFiles.companions where path.hasSuffix(part) {
+            guard access(String(path.dropLast(part.count)), F_OK) != 0 else {
+                throw .notReplaceable(
+                    path: path, reason: "it would be taken for a part of \(path.dropLast(part.count))")
+            }
+        }
         // A name that leaves no room for those of the log and the lock could be written, and never opened.
         var status = stat()
         if lstat(path + "-journal", &status) != 0, errno == ENAMETOOLONG {
@@ -181,7 +187,7 @@ struct BackupFile: ~Copyable {
         }
     }
 
-    private static func isSame(_ left: String, _ right: String) -> Bool {
+    static func isSame(_ left: String, _ right: String) -> Bool {
         var first = stat()
         var second = stat()
         guard stat(left, &first) == 0, stat(right, &second) == 0 else { return false }

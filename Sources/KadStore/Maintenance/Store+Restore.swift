@@ -1,6 +1,14 @@
 import Dispatch
 import Kademlia
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// How a backup is restored.
 public struct RestoreOptions: Sendable {
     /// Whether a store that has contents is replaced, one of another network or scope, or one whose rows cannot be read.
@@ -63,7 +71,7 @@ private struct Restoring {
 
     func run() throws -> RestoredStore {
         try Opened.requireFile(backup)
-        guard WriteLock.absolute(path) != WriteLock.absolute(backup) else {
+        guard !BackupFile.isSame(path, backup) else {
             throw StoreError.invalidArgument("\(backup) is the database itself: name the backup.")
         }
         let isNew = try isMissing()
@@ -109,8 +117,14 @@ private struct Restoring {
     /// A copy of the backup, sound and of the current schema.
     private func stage(isNew: Bool) throws -> (TemporaryStoreBox, RestoredStore) {
         let staged = TemporaryStoreBox(try TemporaryStore(beside: path))
-        let counts = try StoreError.mapping(backup) {
-            try StoreCopy.write(openBackup(), to: staged.path, cancellation, progress: options.onProgress)
+        let counts: TableCounts?
+        do {
+            counts = try StoreCopy.write(openBackup(), to: staged.path, cancellation, progress: options.onProgress)
+        } catch {
+            let error = StoreError.of(error, path: backup)
+            // The backup is only read.
+            if case .diskFull = error { throw StoreError.diskFull(path: path) }
+            throw error
         }
         var found = try verify(staged.path)
         guard found.counts == counts else {
@@ -166,11 +180,20 @@ private struct Restoring {
             report.kept = try keep(store)
         }
         let source = try Connection(path: staged.path, access: .readWrite)
-        try prepare(store, for: source)
-        try source.copyPages(to: store) { done, total in
-            // The last step has committed: what is done is done.
-            if done < total { try cancellation.check() }
-            options.onProgress?(.copying(pages: done, of: total))
+        do {
+            try prepare(store, for: source)
+            try source.copyPages(to: store) { done, total in
+                // The last step has committed: what is done is done.
+                if done < total { try cancellation.check() }
+                options.onProgress?(.copying(pages: done, of: total))
+            }
+        } catch {
+            // The store holds what it held: on a full device a copy of it at each try would be in the way of the next.
+            switch StoreError.of(error, path: path) {
+            case .diskFull, .interrupted: if let kept = report.kept { unlink(kept) }
+            default: break
+            }
+            throw error
         }
         try store.execute("PRAGMA journal_mode = WAL")
         try store.checkpoint(truncating: true)

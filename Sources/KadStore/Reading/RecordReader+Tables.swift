@@ -48,25 +48,30 @@ extension RecordReader {
         var waiting: [Place] = []
         // Those that have no name are counted with those that wait.
         var waitingCount = 0
+        // Of them, up to the last one with a name: what comes after that is on the next page, where there is no row.
+        var namedCount = 0
         var count = 0
-        func leaveOutWaiting() {
+        func leaveOutWaiting(_ number: Int) {
             page.damaged += waiting
-            page.damagedCount += waitingCount
-            (waiting, waitingCount) = ([], 0)
+            page.damagedCount += number
+            (waiting, waitingCount, namedCount) = ([], 0, 0)
         }
         while try query.step() {
             count += 1
             let (row, place) = try read(query)
             if let row, let place, (end ?? last).map({ $0 < place }) ?? true {
-                leaveOutWaiting()
+                leaveOutWaiting(waitingCount)
                 page.rows.append(row)
                 end = place
             } else {
                 waitingCount += 1
-                if let place { waiting.append(place) }
+                if let place {
+                    waiting.append(place)
+                    namedCount = waitingCount
+                }
             }
         }
-        if count < limit || page.rows.isEmpty { leaveOutWaiting() }
+        if count < limit { leaveOutWaiting(waitingCount) } else if page.rows.isEmpty { leaveOutWaiting(namedCount) }
         guard count == limit else { return page }
         page.end = end ?? page.damaged.max()
         guard let end = page.end, last.map({ $0 < end }) ?? true else {

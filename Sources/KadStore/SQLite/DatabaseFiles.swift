@@ -19,12 +19,21 @@ enum DatabaseFiles {
     /// What the names of the others end with: log, index of the log, rollback journal, lock for writing.
     static let companions = ["-wal", "-shm", "-journal", "-lock"]
 
-    /// What stands where SQLite keeps its own and is no regular file: it would read a pipe for ever, and write through nothing
-    /// that somebody else laid there.
+    /// What stands where SQLite keeps its own and cannot be that: a thing that is no regular file (it would read a pipe for
+    /// ever, and write through a link), or a file of somebody who may not write the database. He would read what goes into the
+    /// log, change it, or hold the lock. Root may, and whoever this process runs as.
     static func obstacle(of database: String) -> String? {
+        let real = WriteLock.realPath(database)
+        var store = stat()
+        let isThere = stat(real, &store) == 0
+        let isShared = isThere && store.st_mode & (S_IWGRP | S_IWOTH) != 0
         var status = stat()
-        return companions.lazy.map { WriteLock.realPath(database) + $0 }
-            .first { lstat($0, &status) == 0 && status.st_mode & S_IFMT != S_IFREG }
+        return companions.lazy.map { real + $0 }.first { path in
+            guard lstat(path, &status) == 0 else { return false }
+            guard status.st_mode & S_IFMT == S_IFREG else { return true }
+            let owners = [0, geteuid()] + (isThere ? [store.st_uid] : [])
+            return !isShared && !owners.contains(status.st_uid)
+        }
     }
 
     /// The write-ahead log.

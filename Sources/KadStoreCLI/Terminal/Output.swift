@@ -54,10 +54,11 @@ enum Messages {
         _ = bytes.withUnsafeBytes { systemWrite(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// What went wrong. Errors quote files and arguments, so they are made harmless here, line by line.
+    /// What went wrong. Errors quote files and arguments, so they are made harmless here, line by line; a line after the first
+    /// is set in, so that no name with a line break looks like another message.
     static func error(_ text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        line("kadstore: " + lines.map { Terminal.standardError.safe(String($0)) }.joined(separator: "\n"))
+        line("kadstore: " + lines.map { Terminal.standardError.safe(String($0)) }.joined(separator: "\n  "))
     }
 
     /// How something was understood, or what it took: quiet words.

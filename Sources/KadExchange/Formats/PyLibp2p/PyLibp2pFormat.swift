@@ -119,7 +119,7 @@ private final class PyLibp2pReader: FormatReader {
     }
 
     private func open() throws(ExchangeError) -> Statement {
-        if input.path == nil { spool = try SpooledFile(input) }
+        if input.path == nil { spool = try SpooledFile(input, limit: try size()) }
         let path = spool?.path ?? input.path ?? ""
         do throws(SQLiteError) {
             // The statement keeps the connection.
@@ -128,6 +128,15 @@ private final class PyLibp2pReader: FormatReader {
             throw .unsupported(
                 name: input.name, reason: "cannot be read as a peerstore of py-libp2p: \(PyLibp2pFormat.shown(error)).")
         }
+    }
+
+    /// What the database in the input says to have, in bytes: whoever writes a pipe for ever must not fill the disk.
+    private func size() throws(ExchangeError) -> Int64 {
+        try input.fill(atLeast: SQLiteHeader.byteCount)
+        guard let bytes = SQLiteHeader.fileBytes(input.window) else {
+            throw .unsupported(name: input.name, reason: "is no SQLite database, or says not how long it is.")
+        }
+        return bytes
     }
 
     private func fault(_ reason: RejectionReason) -> ImportItem {

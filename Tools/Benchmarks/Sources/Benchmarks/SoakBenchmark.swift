@@ -1,4 +1,5 @@
 import ArgumentParser
+import CBaseline
 import Foundation
 import KadSimulator
 import KadStore
@@ -54,7 +55,7 @@ struct SoakBenchmark: AsyncParsableCommand {
         let version = 1
         let day: Double
         let events: Int64
-        let peers, tombstones, values, providers, fileBytes, logBytes, residentBytes: Int64
+        let peers, tombstones, values, providers, fileBytes, logBytes, residentBytes, heapBytes: Int64
         let commits: Int
         let commitMedianMicroseconds, commitP90Microseconds, commitP99Microseconds: Int64
         let nearestMedianNanoseconds, nearestP90Nanoseconds, nearestP99Nanoseconds: Int64
@@ -66,6 +67,7 @@ struct SoakBenchmark: AsyncParsableCommand {
             (values, providers) = (Int64(held.holdings.values.count), Int64(held.holdings.providers.count))
             (fileBytes, logBytes) = (held.fileBytes, held.logBytes)
             residentBytes = Int64(sample.residentBytes)
+            heapBytes = baseline_heap_bytes()
             commits = sample.commits.count
             commitMedianMicroseconds = sample.commits.median / 1_000
             commitP90Microseconds = sample.commits.p90 / 1_000

@@ -1,5 +1,8 @@
 #include "baseline.h"
 
+#ifdef __linux__
+#include <malloc.h>
+#endif
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,4 +50,13 @@ void baseline_close(baseline *state) {
     sqlite3_finalize(state->scan);
     sqlite3_close_v2(state->database);
     free(state);
+}
+
+int64_t baseline_heap_bytes(void) {
+#ifdef __GLIBC__
+    struct mallinfo2 info = mallinfo2();
+    return (int64_t)(info.uordblks + info.hblkhd);
+#else
+    return 0;
+#endif
 }

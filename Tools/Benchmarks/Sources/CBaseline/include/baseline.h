@@ -13,4 +13,8 @@ int64_t baseline_scan(baseline *state, const void *key, int rows);
 
 void baseline_close(baseline *state);
 
+/* Bytes that the process has asked for and not given back; the rest of its memory lies idle with the allocator. 0 where
+ * nobody tells. */
+int64_t baseline_heap_bytes(void);
+
 #endif
