@@ -58,7 +58,10 @@ enum Messages {
     /// is set in, so that no name with a line break looks like another message.
     static func error(_ text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        line("kadstore: " + lines.map { Terminal.standardError.safe(String($0)) }.joined(separator: "\n  "))
+        let safe = lines.enumerated().map { number, line in
+            (number == 0 || line.hasPrefix("  ") ? "" : "  ") + Terminal.standardError.safe(String(line))
+        }
+        line("kadstore: " + safe.joined(separator: "\n"))
     }
 
     /// How something was understood, or what it took: quiet words.
