@@ -88,7 +88,9 @@ struct ProcessesTests {
         @Sendable func command(_ arguments: [String]) {
             let all = arguments + ["--db", "peers.db", "--wait", "600"]
             let result = try? Command.run(all, folder: scratch.folder)
-            if result?.status != 0 {
+            // Who tidies waits for no reader: it says that the log could not be emptied.
+            let isTidying = ["vacuum", "checkpoint"].contains(arguments.first)
+            if result?.status != 0, !isTidying || result?.status != 3 {
                 failures.withLock { $0.append("\(arguments): \(result?.messages ?? "did not run")") }
             }
         }
