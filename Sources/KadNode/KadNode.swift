@@ -112,6 +112,11 @@ public actor KadNode: Service {
         phase = .running
         // Programs other than ours may have added or deleted peers: the cap rests on the number.
         do throws(StoreError) { try await store.recount() } catch { storeFailed(error) }
+        if let log = store.keptLog {
+            logger.warning(
+                "a page of the log was damaged: what was committed behind it is not in the store",
+                metadata: ["kept": "\(log)"])
+        }
         logger.info("node started", metadata: ["contacts": "\(engine.table.count)"])
         perform(engine.start(at: time.now))
         await Self.untilShutdown()

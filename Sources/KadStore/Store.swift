@@ -35,6 +35,9 @@ public final class Store: Sendable {
     public var peerCap: Int64 { cap.value }
     /// The schema that the file had before, when opening it has upgraded it.
     public let upgradedFrom: Int?
+    /// The copy of the log that was made before anything was written, since a page in its middle was damaged: what was
+    /// committed behind that is not in the store. Nil where nothing was wrong with the log.
+    public let keptLog: String?
 
     let options: StoreOptions
     let readers: ReaderPool
@@ -58,6 +61,7 @@ public final class Store: Sendable {
         createdAt = opened.header.createdAt
         cap = opened.header.peerCap
         upgradedFrom = opened.header.upgradedFrom
+        keptLog = opened.header.keptLog
         salt = opened.header.salt
         readers = opened.readers
         writer = opened.writer
@@ -196,8 +200,8 @@ public struct StoreOptions: Sendable {
     public var syncMilliseconds = 30_000
     /// How long to wait for another process's write lock, in milliseconds; 0 asks once.
     public var waitMilliseconds = 5_000
-    /// For ``OpenMode/readOnly``: also leave the log as it is. Without it, whoever is the last to close a store empties
-    /// the log into the file, as any other connection would.
+    /// For ``OpenMode/readOnly``: also leave what SQLite makes beside the file to read it. Without it, whoever is the last to
+    /// close a store removes that, unless there was a log when it was opened: a log is left as it is.
     public var leavesFilesAlone = false
     /// The log is copied into the database file when it holds this many pages of 4 KiB.
     public var checkpointFrames = 4_096

@@ -11,7 +11,8 @@ import Testing
 enum FullStore {
     static let nasty = [
         "", "plain/1.0", "comma, \"quote\" \\ slash/", "tab\t nl\n cr\r nul\u{0} bell\u{7} esc\u{1b}[31m del\u{7f}",
-        "line\u{2028}para\u{2029}nel\u{85}", "right\u{202e}left zero\u{200b}width \u{feff}bom", "=HYPERLINK(\"x\")",
+        "line\u{2028}para\u{2029}nel\u{85}", "right\u{202e}left zero\u{200b}width \u{feff}bom", "tag\u{e0041}",
+        "=HYPERLINK(\"x\")",
         "e\u{301} decomposed", "emoji 👩‍👩‍👧 𝄞", "-1+2@3", "\u{fffd}\u{ffff}\u{10ffff}", "   ", "{\"peer\":1}",
     ]
 

@@ -153,6 +153,7 @@ struct TextTests {
     @Test("what messages show is short and harmless to a terminal")
     func printable() {
         #expect(Printable.text("a\u{1b}[31m\u{7}é\u{202e}") == "a\\u{1b}[31m\\u{7}é\\u{202e}")
+        #expect(Printable.text("a\u{e0041}\u{e007f}\u{2066}") == "a\\u{e0041}\\u{e007f}\\u{2066}")
         #expect(Printable.text(String(repeating: "x", count: 500)).count == 65)
         #expect(Printable.text([0xff, 0x41]).hasSuffix("A"))
     }

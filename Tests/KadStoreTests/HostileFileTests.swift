@@ -79,6 +79,23 @@ struct HostileFileTests {
         try await Store.open(scratch.path()).close()
     }
 
+    @Test(
+        "does not come of root's work on another user's store: what it leaves is his", .enabled(if: geteuid() == 0))
+    func root() async throws {
+        let scratch = Scratch()
+        try await scratch.withStore { try $0.hear(Key(1, 0, 0, 0)) }
+        for end in ["-wal", "-shm", "-lock"] { unlink(scratch.path() + end) }
+        #expect(chown(scratch.path(), 65_534, 65_534) == 0)
+        let store = try await Store.open(scratch.path())
+        try store.hear(Key(2, 0, 0, 0))
+        try await store.flush()
+        for end in ["-wal", "-shm", "-lock"] {
+            var status = stat()
+            #expect(stat(scratch.path() + end, &status) == 0 && status.st_uid == 65_534, "\(end)")
+        }
+        try await store.close()
+    }
+
     @Test("tables and views of somebody's own do no harm, and stay")
     func additions() async throws {
         let scratch = Scratch()

@@ -25,10 +25,12 @@ enum JSONWriter {
                 output.append(UInt8(truncatingIfNeeded: character.value))
             case _ where Printable.isHarmless(character): output.append(contentsOf: Character(character).utf8)
             default:
-                // All of them lie in the basic plane.
-                output.append(contentsOf: "\\u".utf8)
-                for shift in stride(from: 12, through: 0, by: -4) {
-                    output.append(digits[Int(character.value >> UInt32(shift) & 15)])
+                // Beyond the basic plane two, as JSON has it (RFC 8259, 7).
+                for unit in String(character).utf16 {
+                    output.append(contentsOf: "\\u".utf8)
+                    for shift in stride(from: 12, through: 0, by: -4) {
+                        output.append(digits[Int(unit >> UInt16(shift) & 15)])
+                    }
                 }
             }
         }

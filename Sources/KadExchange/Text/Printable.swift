@@ -21,8 +21,8 @@ enum Printable {
         switch character.value {
         case 0x20..<0x7f: true
         case ..<0xa0: false
-        case 0xad, 0x61c, 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfeff, 0xfff9...0xfffb: false
-        default: true
+        case 0x2028, 0x2029, 0xfff9...0xfffb: false
+        default: !character.properties.isDefaultIgnorableCodePoint
         }
     }
 }

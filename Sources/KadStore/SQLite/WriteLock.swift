@@ -25,10 +25,16 @@ final class WriteLock {
     private(set) var isHeld = false
 
     init(database: String) throws(StoreError) {
-        path = Self.realPath(database) + "-lock"
+        let real = Self.realPath(database)
+        path = real + "-lock"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw StoreError.system(operation: "open the lock file", path: path, code: errno)
+        }
+        // As SQLite does it for its log: what root leaves beside another user's store must not keep him out of it.
+        var store = stat()
+        if geteuid() == 0, stat(real, &store) == 0, store.st_uid != 0 {
+            _ = fchown(descriptor, store.st_uid, store.st_gid)
         }
     }
 

@@ -165,6 +165,8 @@ struct FileHeader {
     let salt: SymmetricKey
     /// The schema that the file had before it was opened, where opening it has changed that.
     var upgradedFrom: Int?
+    /// Where a damaged log was copied to before anybody wrote.
+    var keptLog: String?
 
     init(network: Network, scope: Scope, createdAt: Instant, peerCap: PeerCap, salt: SymmetricKey) {
         self.network = network

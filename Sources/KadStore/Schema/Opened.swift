@@ -67,6 +67,7 @@ struct Opened: Sendable {
     ) throws(StoreError) -> (FileHeader, ReaderPool, Writer) {
         try requireFile(path)
         return try StoreError.mapping(path) {
+            let keptLog = try KeptLog.keep(path, at: options.now().milliseconds)
             var (connection, kind) = try Self.connect(path, options)
             let lock = try WriteLock(database: path)
             if lock.isLogDoubtful, let connection {
@@ -92,6 +93,7 @@ struct Opened: Sendable {
                 """)
             var header = try FileHeader(connection, path: path)
             header.upgradedFrom = upgradedFrom
+            header.keptLog = keptLog
             let writer = try Writer(
                 queue: queue, reader: RecordReader(connection, network: header.network), lock: lock, pending: pending,
                 peerCap: header.peerCap, options: options)
@@ -115,9 +117,9 @@ struct Opened: Sendable {
         _ path: String, _ options: StoreOptions
     ) throws(StoreError) -> (FileHeader, ReaderPool) {
         try requireFile(path)
-        // A connection that could write (and is told not to) tidies the log away when it is the last one to close; one
-        // that may only read leaves it behind.
-        if !options.leavesFilesAlone {
+        // A connection that could write (and is told not to) tidies the index away when it is the last one to close; one that
+        // may only read leaves the log as it is, also what SQLite cannot reach in it.
+        if !options.leavesFilesAlone, fileSize(DatabaseFiles.log(of: path)) == 0 {
             do {
                 return try openForReading(path, .readWrite, options)
             } catch  where Self.isForbidden(error) {}

@@ -15,7 +15,7 @@ struct CheckCommand: AsyncParsableCommand {
               kadstore check --full --json
 
             JSON: {version, path: text, isSound, isFull, problemCount, problems: [{place: text, key: text or null, text: \
-            text}] (the first 100), peersChecked, contactsChecked, damagedRows, unsealedRows, sqliteVersion: text, isAffectedByWALReset}
+            text}] (the first 100), peersChecked, contactsChecked, damagedRows, unsealedRows, logFault: text or null, sqliteVersion: text, isAffectedByWALReset}
             """)
 
     @Flag(help: "Also derive every key from its id again, and compare indexes with their tables.")
@@ -61,6 +61,11 @@ struct CheckCommand: AsyncParsableCommand {
                 "\(terminal.count(report.unsealedRows, "row")) without a seal, written by an older kadstore or by hand: "
                     + "damage to them may go unnoticed. 'kadstore vacuum' seals them.")
         }
+        if let fault = report.logFault {
+            Messages.line(
+                "\(terminal.paint("warning", .yellow)): \(fault). A loss of power leaves that, or damage. 'kadstore salvage' looks "
+                    + "behind it; whoever writes the database keeps a copy of the log first.")
+        }
         Messages.note("SQLite \(report.sqliteVersion)" + Self.advice(report))
     }
 
@@ -85,6 +90,7 @@ struct CheckCommand: AsyncParsableCommand {
                 }),
             "peersChecked": .int(report.peersChecked), "contactsChecked": .int(report.contactsChecked),
             "damagedRows": .int(report.damagedRows), "unsealedRows": .int(report.unsealedRows),
+            "logFault": .optional(report.logFault),
             "sqliteVersion": .string(report.sqliteVersion), "isAffectedByWALReset": .bool(report.isAffectedByWALReset),
         ])
     }

@@ -28,7 +28,7 @@ struct SalvageCommand: AsyncParsableCommand {
             JSON: {version, path: text, outcome: "sound" or "salvaged" or "salvageable", output: text or null, kept: [text], \
             problem: text or null, schema, network: text or null, scope: "public" or "private" or null, isNetworkInferred, isSaltNew, \
             peers, expectedPeers or null, pages, damagedPages, orphanPages, isFreeListIntact, log: {state: text, frames, \
-            framesIgnored}, saved, lost, tables: [{table: text, found, saved, superseded, fromOrphans, lost: [{reason: text, \
+            framesIgnored, framesBehind}, saved, lost, tables: [{table: text, found, saved, superseded, fromOrphans, lost: [{reason: text, \
             rows}]}]}
             """)
 

@@ -62,6 +62,12 @@ struct DatabaseOptions: ParsableArguments {
         try validatePath()
         if mode != .readOnly { try requireWriting() }
         let store = try await Store.open(path, mode: mode, options: options)
+        if let log = store.keptLog {
+            let terminal = Terminal.standardError
+            Messages.line(
+                "\(terminal.paint("warning", .yellow)): a page of the log is damaged: what was committed behind it is not in the "
+                    + "database. The log is kept as \(terminal.safe(log)).")
+        }
         let result: Result
         do {
             result = try await body(store)

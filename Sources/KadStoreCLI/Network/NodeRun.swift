@@ -38,6 +38,8 @@ struct NodeRun: Sendable {
         options.network = .libp2p
         options.scope = command.scope
         options.waitMilliseconds = command.database.waitMilliseconds
+        // It keeps a copy of such a log, and goes on: a loss of power is no damage.
+        options.looksBehindLog = false
         let report = try await Store.salvage(command.database.path, options)
         if report.outcome != .sound { SalvageView.tell(report) }
     }

@@ -58,6 +58,10 @@ enum SalvageView {
         case .cut:
             Messages.note(
                 "the last \(log.framesIgnored) pages in the log are of commits that were not finished, or are damaged.")
+        case .broken:
+            Messages.note(
+                "a page of the log is damaged; \(log.framesBehind) pages of finished commits stand behind it, of "
+                    + "\(log.framesIgnored) that were passed over.")
         case .stale: Messages.note("the log is of another life of the file: nothing in it was used.")
         }
     }
@@ -97,7 +101,7 @@ enum SalvageView {
             "orphanPages": .int(report.orphanPages), "isFreeListIntact": .bool(report.isFreeListIntact),
             "log": .object([
                 "state": .string(report.log.kind.rawValue), "frames": .int(report.log.frames),
-                "framesIgnored": .int(report.log.framesIgnored),
+                "framesIgnored": .int(report.log.framesIgnored), "framesBehind": .int(report.log.framesBehind),
             ]), "saved": .int(report.saved), "lost": .int(report.lost), "tables": .array(report.tables.map(json)),
         ])
     }

@@ -39,12 +39,12 @@ enum JSONSamples {
 
     private static func peer(_ number: Int) -> String { (try? Samples.text(Samples.id(number))) ?? "" }
 
-    /// By command; each runs in a folder with `peers.db` (see ``fill(_:)``), the empty `empty.db`, `damaged.db`, `old.db` of
-    /// schema 1, and `good.txt`, `bad.txt`, `bad.dat` and `bad.peerstore` to import.
+    /// By command; each runs in a folder with `peers.db` (see ``fill(_:)``), the empty `empty.db`, `damaged.db`, `broken.db` whose
+    /// log is damaged, `old.db` of schema 1, and `good.txt`, `bad.txt`, `bad.dat` and `bad.peerstore` to import.
     static let runs: [String: [Run]] = [
         "backup": [Run("b.db"), Run("--db", "damaged.db", "--damaged", "d.db", status: [3])],
         "buckets": [Run(), Run("--near", "x"), Run("--db", "empty.db")],
-        "check": [Run(), Run("--full"), Run("--db", "damaged.db", status: [1])],
+        "check": [Run(), Run("--full"), Run("--db", "damaged.db", status: [1]), Run("--db", "broken.db")],
         "checkpoint": [Run()],
         "convert": [
             Run("whole.jsonl", "good.txt", "out.csv", "--to", "csv", "--scope", "private"),
@@ -233,6 +233,7 @@ enum JSONSamples {
         try await Samples.fill(scratch.path("damaged.db"), count: 5)
         try Connection(path: scratch.path("damaged.db"), access: .readWrite).execute(
             "UPDATE peer SET successes = -1, seal = NULL WHERE key = (SELECT min(key) FROM peer)")
+        try await breakLog(scratch.path("broken.db"), besides: scratch.path("sound.db"))
         let good = (100..<104).map { "/ip4/10.0.0.\($0)/tcp/4001/p2p/\(peer($0))\n" }
         try Data(good.joined().utf8).write(to: URL(fileURLWithPath: scratch.path("good.txt")))
         try Data((good[0] + "rubbish\n").utf8).write(to: URL(fileURLWithPath: scratch.path("bad.txt")))
@@ -294,5 +295,21 @@ enum JSONSamples {
                     timeouts: 1, skipped: 3, hops: 4)))
         try await Samples.addValues(store, peers[0])
         try await store.close()
+    }
+
+    /// A store as a killed process leaves it, and then a byte of the first page in its log changes.
+    private static func breakLog(_ path: String, besides other: String) async throws {
+        try await Samples.fill(other, count: 5)
+        let store = try await Store.open(other)
+        for number in 0..<3 {
+            let peer = try store.peer(Samples.id(900 + number))
+            try store.record(.heard(peer, addresses: [], source: nil, at: .systemClock()))
+            try await store.flush()
+        }
+        for end in ["", "-wal"] { try FileManager.default.copyItem(atPath: other + end, toPath: path + end) }
+        try await store.close()
+        var log = try Data(contentsOf: URL(fileURLWithPath: path + "-wal"))
+        log[200] ^= 1
+        try log.write(to: URL(fileURLWithPath: path + "-wal"))
     }
 }

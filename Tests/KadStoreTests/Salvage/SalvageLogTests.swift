@@ -59,12 +59,57 @@ struct SalvageLogTests {
             try change(path) { $0[5 * 4_096 + 3] ^= 0xff }
             try change(path + "-wal") { $0[$0.count / 2] ^= 1 }
             let (report, rows) = try await salvage(path)
-            #expect(report.log.kind == .cut && report.log.framesIgnored > 0)
+            #expect(report.log.kind == .broken && report.log.framesIgnored > 0)
             let peers = try #require(rows["peer"])
             let new = peers.subtracting(all["peer"] ?? [])
             #expect(new.count == 0, "\(new) \(report)")
-            #expect(peers.count < all["peer"]?.count ?? 0)
-            #expect(peers.count > (inFile["peer"]?.count ?? 0) - 60, "\(report)")
+            // What stands behind the damage is there as well.
+            #expect(peers.count > (inFile["peer"]?.count ?? 0) + 60, "\(report)")
+        }
+    }
+
+    @Test("what stands behind a damaged page of it is left as it is by whoever reads, and kept once by whoever writes")
+    func broken() async throws {
+        try await withLog { path, all, _ in
+            try change(path + "-wal") { $0[$0.count / 2] ^= 1 }
+            let log = try Data(contentsOf: URL(fileURLWithPath: path + "-wal"))
+            let file = try Data(contentsOf: URL(fileURLWithPath: path))
+            let store = try await Store.open(path, mode: .readOnly)
+            let check = try await store.check(full: true)
+            #expect(check.isSound && check.logFault?.contains("finished commits stand behind it") == true)
+            let known = try store.countPeers()
+            try await store.close()
+            #expect(try Data(contentsOf: URL(fileURLWithPath: path + "-wal")) == log)
+            #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == file)
+
+            // A copy of the two is written; a second store on it finds the log kept already.
+            let copy = path + ".copy"
+            for end in ["", "-wal"] { try FileManager.default.copyItem(atPath: path + end, toPath: copy + end) }
+            let writer = try await Store.open(copy)
+            let kept = try #require(writer.keptLog)
+            #expect(kept.hasPrefix(copy + ".corrupt-") && kept.hasSuffix("-wal"))
+            #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == log)
+            #expect(try writer.countPeers() == known)
+            try writer.hear(Key(7, 7, 7, 7))
+            try await writer.commit()
+            let second = try await Store.open(copy)
+            #expect(second.keptLog == nil)
+            try await second.close()
+            try await writer.close()
+
+            var options = SalvageOptions()
+            options.looksBehindLog = false
+            #expect(try await Store.salvage(path, options).outcome == .sound)
+            let report = try await Store.salvage(path)
+            #expect(report.outcome == .salvaged && report.log.kind == .broken && !report.isComplete)
+            #expect(report.log.framesBehind > 0 && report.peers > known)
+            let peers = try #require(try SalvageOracle.rows(path)["peer"])
+            #expect(peers.isSubset(of: all["peer"] ?? []))
+            // After that the log is one without a fault.
+            let saved = try await Store.open(path)
+            #expect(saved.keptLog == nil)
+            #expect(try await saved.check(full: true).logFault == nil)
+            try await saved.close()
         }
     }
 

@@ -27,6 +27,10 @@ public struct CheckReport: Hashable, Sendable {
     public internal(set) var damagedRows = 0
     /// Rows without a seal, written by an older version or by hand: no problem, but damage to them may go unnoticed.
     public internal(set) var unsealedRows = 0
+    /// What is wrong with the log: a page of it is damaged, and commits that were finished stand behind it, where SQLite does not
+    /// see them. No problem of the store, which is what it was before them: a loss of power, which takes what was not synced in any
+    /// order, leaves the same. A salvage looks behind.
+    public internal(set) var logFault: String?
     /// Whether keys were derived from their ids again, and indexes compared with their tables.
     public let isFull: Bool
     /// The SQLite library that this process runs on.

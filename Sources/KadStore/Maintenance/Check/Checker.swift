@@ -51,6 +51,7 @@ struct Checker {
             }
             if line != "ok" { report.note("file", line) }
         }
+        report.logFault = DamagedLog.state(of: path).problem
         try checkSchema()
     }
 

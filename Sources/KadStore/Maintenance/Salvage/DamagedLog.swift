@@ -20,6 +20,9 @@ public struct LogState: Hashable, Sendable {
         /// It ends in frames that cannot be believed: of commits that were not finished, as a killed process or a loss of
         /// power leaves them, or damaged.
         case cut
+        /// A frame is damaged, and finished commits stand behind it, which SQLite passes over without a word. A loss of power
+        /// that wrote pages in another order leaves the same.
+        case broken
         /// Its frames are of another run: nothing in it is of this file.
         case stale
     }
@@ -27,13 +30,29 @@ public struct LogState: Hashable, Sendable {
     public var kind = Kind.none
     /// Pages of finished commits, which stand for those of the file.
     public var frames = 0
-    /// Frames after the last finished commit.
+    /// Frames after the last finished commit that can be reached.
     public var framesIgnored = 0
+    /// Of them, those of finished commits behind a damaged frame.
+    public var framesBehind = 0
+    /// Where in the log the damaged frame begins.
+    var breakAt: Int64 = 0
+
+    /// What a check says of it; nil where nothing is wrong that can be told from a killed process.
+    var problem: String? {
+        switch kind {
+        case .broken:
+            "a page of the log is damaged at byte \(breakAt), and \(framesBehind) pages of finished commits stand behind it"
+        case .unreadable: "the log's first bytes are not a log's"
+        case .none, .missing, .whole, .cut, .stale: nil
+        }
+    }
 }
 
 /// The pages that a log holds.
 final class DamagedLog {
     private(set) var state = LogState()
+    /// Pages of finished commits behind a damaged frame, oldest first.
+    private(set) var behind: [(page: UInt32, at: Int64)] = []
     /// Where the latest content of each page stands.
     private(set) var places: [UInt32: Int64] = [:]
     private(set) var pageBytes = 0
@@ -83,8 +102,47 @@ final class DamagedLog {
         }
         let (ofRun, others) = rest(header, from: at, step, size)
         state.framesIgnored = open.count + ofRun
+        if ofRun > 0 { lookBehind(header, at, step) }
         // Frames of an earlier run behind those of this one are what every log has that began anew.
-        state.kind = state.framesIgnored > 0 ? .cut : state.frames == 0 && others > 0 ? .stale : .whole
+        state.kind =
+            !behind.isEmpty
+            ? .broken : state.framesIgnored > 0 ? .cut : state.frames == 0 && others > 0 ? .stale : .whole
+    }
+
+    /// Finds commits behind the frame at `start`, whose sum is wrong. A frame's own sum goes on from the one that the frame
+    /// before states, so those are told from what was never finished.
+    private func lookBehind(_ header: LogFormat.Header, _ start: Int64, _ step: Int64) {
+        var open: [(page: UInt32, at: Int64)] = []
+        var at = start
+        var before = LogFormat.bytes(descriptor, at: at, count: LogFormat.frameHeaderBytes)
+        while let last = before {
+            at += step
+            guard let frame = LogFormat.bytes(descriptor, at: at, count: LogFormat.frameHeaderBytes),
+                let page = LogFormat.bytes(descriptor, at: at + Int64(LogFormat.frameHeaderBytes), count: pageBytes)
+            else { break }
+            before = frame
+            guard header.sum(after: LogFormat.Sum(statedBy: last), frame: frame, page: page) != nil else {
+                open.removeAll(keepingCapacity: true)
+                continue
+            }
+            open.append((BigEndian.number(frame, 0), at + Int64(LogFormat.frameHeaderBytes)))
+            guard BigEndian.number(frame, 4) != 0 else { continue }
+            behind += open
+            open.removeAll(keepingCapacity: true)
+        }
+        state.breakAt = start
+        state.framesBehind = behind.count
+    }
+
+    /// What a log that others may be writing holds: a frame that is just being written looks damaged for a moment.
+    static func state(of database: String) -> LogState {
+        var state = DamagedLog(of: database).state
+        for _ in 0..<3 where state.problem != nil {
+            let again = DamagedLog(of: database).state
+            if again == state { break }
+            state = again
+        }
+        return state
     }
 
     /// The frames from a place on: of this run of the log, and of others.
@@ -99,7 +157,11 @@ final class DamagedLog {
 
     /// The latest content of a page, where the log has it.
     func page(_ number: UInt32) -> [UInt8]? {
-        guard let place = places[number] else { return nil }
-        return LogFormat.bytes(descriptor, at: place, count: pageBytes)
+        places[number].flatMap(bytes)
+    }
+
+    /// The page at a place in the log.
+    func bytes(at place: Int64) -> [UInt8]? {
+        LogFormat.bytes(descriptor, at: place, count: pageBytes)
     }
 }

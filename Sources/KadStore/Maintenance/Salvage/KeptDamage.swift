@@ -48,7 +48,7 @@ enum KeptDamage {
         }
     }
 
-    private static func copyBeside(
+    static func copyBeside(
         _ source: String, to target: String, _ cancellation: Cancellation
     ) throws(StoreError) {
         let descriptor = open(source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)

@@ -134,6 +134,7 @@ struct SalvageReading {
         }
         walk.readFreeList()
         try readOrphans(target)
+        try readBehind(target)
         for (table, settled) in try target.settleOrphans() {
             counts[table]?.saved += settled.saved
             counts[table]?.fromOrphans += settled.saved
@@ -216,6 +217,31 @@ struct SalvageReading {
             try takeOrphan(&walk, page, number, target)
         }
         self.walk = walk
+    }
+
+    /// Rows in pages of commits behind a damaged page of the log: what is newest there, and not in the store, is better than
+    /// nothing. Only those whose seals are right: what they overflow to lies elsewhere, perhaps in another state.
+    private mutating func readBehind(_ target: SalvageTarget) throws {
+        for place in walk.pages.log.behind.reversed() {
+            try note()
+            guard let bytes = walk.pages.log.bytes(at: place.at),
+                let page = TreePage(bytes, header: place.page == 1 ? 100 : 0), page.kind != .innerTable
+            else { continue }
+            var walk = walk
+            for index in 0..<page.cellCount {
+                guard let cell = page.cell(index), cell.overflow == nil, let payload = walk.payload(page, cell),
+                    let values = RecordFormat.values(payload)
+                else { continue }
+                for table in layout.tables where table.isTable && table.usesIndexPages == page.kind.isIndex {
+                    guard RowJudge.tables.contains(table.name), let row = table.row(values, rowid: cell.rowid),
+                        RowSeal.verdict(row, in: table) == .sound, judge.fault(row, in: table, isOrphan: true) == nil
+                    else { continue }
+                    counts[table.name, default: SalvageReport.Table(table.name)].found += 1
+                    _ = try target.insert(row, into: table, isOrphan: true)
+                    break
+                }
+            }
+        }
     }
 
     /// A page holds rows of one table: of the one that most of them can be of.

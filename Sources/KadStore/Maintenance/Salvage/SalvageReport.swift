@@ -105,7 +105,7 @@ public struct SalvageReport: Hashable, Sendable {
     public var lost: Int { tables.reduce(0) { $0 + $1.lostCount } }
     /// Whether nothing tells that more was there than was saved. Pages with rows that no table led to are left when what led
     /// to them is gone, and rows with it.
-    public var isComplete: Bool { lost == 0 && damagedPages == 0 && orphanPages == 0 }
+    public var isComplete: Bool { lost == 0 && damagedPages == 0 && orphanPages == 0 && log.problem == nil }
     public var fromOrphans: Int { tables.reduce(0) { $0 + $1.fromOrphans } }
 
     init(path: String) { self.path = path }

@@ -73,7 +73,7 @@ struct Salvaging {
             report.network = found.header?.network
             report.scope = found.header?.scope
             report.peers = found.counts.peers
-            return nil
+            return options.looksBehindLog ? report.log.problem : nil
         } catch let fault as CopyFault {
             throw fault.error
         } catch {

@@ -20,6 +20,9 @@ public struct SalvageOptions: Sendable {
     /// Called for each row that is lost, on that thread.
     public var onLost: (@Sendable (LostRow) -> Void)?
 
+    /// Whether a log with a damaged page in its middle is a reason: a loss of power leaves such a one beside a sound store.
+    public var looksBehindLog = true
+
     public init() {}
 }
 

@@ -49,6 +49,14 @@ enum LogFormat {
         private var first: UInt32 = 0
         private var second: UInt32 = 0
 
+        init() {}
+
+        /// What a frame says that the sum behind it is.
+        init(statedBy frame: [UInt8]) {
+            first = BigEndian.number(frame, 16)
+            second = BigEndian.number(frame, 20)
+        }
+
         mutating func add(_ bytes: ArraySlice<UInt8>, isBigEndian: Bool) {
             bytes.withUnsafeBytes { bytes in
                 for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
