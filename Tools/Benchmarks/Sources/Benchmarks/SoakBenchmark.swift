@@ -32,15 +32,16 @@ struct SoakBenchmark: AsyncParsableCommand {
                 return passed.seconds * 1_000_000_000 + passed.attoseconds / 1_000_000_000
             },
             residentBytes: Self.residentBytes)
-        var samples: [Soak.Sample] = []
+        var days: [Day] = []
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         try await soak.run(seed: seed, meter: meter) { sample in
-            samples.append(sample)
+            let day = Day(sample: sample, heapBytes: baseline_heap_bytes())
+            days.append(day)
             // Not print, which would keep lines back for hours where a file takes them.
-            try FileHandle.standardOutput.write(contentsOf: encoder.encode(Line(sample)) + [UInt8(ascii: "\n")])
+            try FileHandle.standardOutput.write(contentsOf: encoder.encode(Line(day)) + [UInt8(ascii: "\n")])
         }
-        if let svg { try Self.plot(samples).svg().write(toFile: svg, atomically: true, encoding: .utf8) }
+        if let svg { try Self.plot(days).svg().write(toFile: svg, atomically: true, encoding: .utf8) }
     }
 
     @Sendable private static func residentBytes() -> Int {
@@ -49,6 +50,12 @@ struct SoakBenchmark: AsyncParsableCommand {
             let pages = text.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
         else { return 0 }
         return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    struct Day {
+        let sample: Soak.Sample
+        /// What the process has asked for and not given back: its memory but for what lies idle with the allocator.
+        let heapBytes: Int64
     }
 
     private struct Line: Encodable {
@@ -60,14 +67,15 @@ struct SoakBenchmark: AsyncParsableCommand {
         let commitMedianMicroseconds, commitP90Microseconds, commitP99Microseconds: Int64
         let nearestMedianNanoseconds, nearestP90Nanoseconds, nearestP99Nanoseconds: Int64
 
-        init(_ sample: Soak.Sample) {
+        init(_ day: Day) {
+            let sample = day.sample
             let held = sample.statistics
-            (day, events) = (sample.day, sample.events)
+            (self.day, events) = (sample.day, sample.events)
             (peers, tombstones) = (Int64(held.peers), Int64(held.tombstones))
             (values, providers) = (Int64(held.holdings.values.count), Int64(held.holdings.providers.count))
             (fileBytes, logBytes) = (held.fileBytes, held.logBytes)
             residentBytes = Int64(sample.residentBytes)
-            heapBytes = baseline_heap_bytes()
+            heapBytes = day.heapBytes
             commits = sample.commits.count
             commitMedianMicroseconds = sample.commits.median / 1_000
             commitP90Microseconds = sample.commits.p90 / 1_000
@@ -78,12 +86,12 @@ struct SoakBenchmark: AsyncParsableCommand {
         }
     }
 
-    static func plot(_ samples: [Soak.Sample]) -> Plot {
+    static func plot(_ days: [Day]) -> Plot {
         func series(_ name: String, _ value: (Soak.Sample) -> Double) -> Plot.Series {
-            Plot.Series(name: name, points: samples.map { (Double($0.events) / 1e6, value($0)) })
+            Plot.Series(name: name, points: days.map { (Double($0.sample.events) / 1e6, value($0.sample)) })
         }
         return Plot(
-            title: "One node, \(Int(samples.last?.day ?? 0)) days of churn, collection on",
+            title: "One node, \(Int(days.last?.sample.day ?? 0)) days of churn, collection on",
             axis: "million events",
             panels: [
                 Plot.Panel(
@@ -101,7 +109,12 @@ struct SoakBenchmark: AsyncParsableCommand {
                     ]),
                 Plot.Panel(
                     title: "memory of the whole process, the simulated network included, MB",
-                    series: [series("resident") { Double($0.residentBytes) / 1e6 }]),
+                    series: [
+                        series("resident") { Double($0.residentBytes) / 1e6 },
+                        Plot.Series(
+                            name: "in use",
+                            points: days.map { (Double($0.sample.events) / 1e6, Double($0.heapBytes) / 1e6) }),
+                    ]),
                 Plot.Panel(
                     title: "a commit, ms",
                     series: [
