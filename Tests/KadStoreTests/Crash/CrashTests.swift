@@ -105,6 +105,21 @@ enum Thorough {
         }
     }
 
+    /// Each of them, also in the quick form: what a failed sync takes shows only when the power fails later.
+    @Test(
+        "in any one sync takes nothing that was acknowledged",
+        arguments: [Workload.batches, Workload.checkpoints, Workload.migration(from: "V0003")])
+    func syncs(workload: Workload) async throws {
+        let trial = try await Trial(workload)
+        let count = try await trial.count(.sync)
+        #expect(count > 3)
+        for moment in 1...count {
+            let outcome = try await trial.fail(.error, .sync, at: moment, forever: false)
+            #expect(outcome.faults == 1)
+            for problem in outcome.problems { Issue.record("\(problem)") }
+        }
+    }
+
     @Test("never answers wrongly: a read that fails is an error, and the next one works")
     func reads() async throws {
         let template = try FaultyDisk.newFolder()

@@ -216,7 +216,7 @@ extension Workload {
         try await ledger.step { try await store.close() }
     }
 
-    private static func migration(from schema: String) -> Workload {
+    static func migration(from schema: String) -> Workload {
         Workload(name: "migrate \(schema)", prepare: older(schema)) { ledger in
             var options = MigrateOptions()
             options.now = ticking
