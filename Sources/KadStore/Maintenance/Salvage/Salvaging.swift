@@ -114,7 +114,8 @@ struct Salvaging {
         /// Nil where it is not the device's.
         init?(_ error: StoreError) {
             switch error {
-            case .diskFull, .readOnly, .system: break
+            // Not `readOnly`: a flipped bit in the header makes a database that SQLite only reads.
+            case .diskFull, .system: break
             case .sqlite(_, let error) where [10, 14].contains(error.code): break
             default: return nil
             }
